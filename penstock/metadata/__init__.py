@@ -1,0 +1,1 @@
+"""What happened: artifact types, execution records, the store on ML Metadata, lineage."""
