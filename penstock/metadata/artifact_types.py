@@ -68,9 +68,10 @@ class Artifact:
                     f"Property {name!r} of artifact type {cls.TYPE_NAME} is declared as {kind!r}. "
                     f"Use one of: {allowed} (0 and 1 stand for a bool)."
                 )
-        cls.PROPERTIES = {
-            key: kind for base in reversed(cls.__mro__[1:]) for key, kind in _declared(base)
-        } | own
+        inherited: dict[str, type] = {}
+        for base in reversed(cls.__mro__[1:]):
+            inherited.update(base.__dict__.get("PROPERTIES", {}))
+        cls.PROPERTIES = inherited | own
 
     def __repr__(self) -> str:
         """Show the type, the place and the digest."""
