@@ -1,0 +1,1 @@
+"""Training components: Trainer and the model contract."""
