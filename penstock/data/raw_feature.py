@@ -1,0 +1,171 @@
+"""Raw features: what a column is to a model before any transform, from a schema or from stored columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from penstock.data.errors import UnsupportedDataError
+
+RawType = Literal["int64", "float32", "string"]
+
+MISSING_INT = -(2**63)
+_MISSING: dict[str, int | float | bytes] = {"int64": MISSING_INT, "float32": math.nan, "string": b""}
+_PROTO_TYPES: dict[int, RawType] = {
+    schema_pb2.INT: "int64",
+    schema_pb2.FLOAT: "float32",
+    schema_pb2.BYTES: "string",
+}
+_NOT_IN_USE = frozenset(
+    {
+        schema_pb2.DEPRECATED,
+        schema_pb2.DISABLED,
+        schema_pb2.PLANNED,
+        schema_pb2.ALPHA,
+        schema_pb2.DEBUG_ONLY,
+        schema_pb2.VALIDATION_DERIVED,
+    }
+)
+
+
+@dataclass(frozen=True)
+class RawFeature:
+    """One raw column as models and `preprocessing_fn` see it.
+
+    Attributes:
+        name: The column.
+        dtype: "int64", "float32" or "string" (bytes).
+        shape: The shape of one row's value where every row has one (`tf.io.FixedLenFeature`); None where
+            values may be missing or vary in number (`tf.io.VarLenFeature`, a `tf.SparseTensor` in
+            `preprocessing_fn`).
+        scalar: Whether a row holds at most one value; only such features have a place in the `raw` signature.
+    """
+
+    name: str
+    dtype: RawType
+    shape: tuple[int, ...] | None = None
+    scalar: bool = True
+
+    @property
+    def required(self) -> bool:
+        """Whether every row must have a value."""
+        return self.shape is not None
+
+    @property
+    def missing(self) -> int | float | bytes:
+        """The sentinel for a missing value in the `raw` signature."""
+        return _MISSING[self.dtype]
+
+    @property
+    def numpy_type(self) -> np.dtype[Any]:
+        """The type of the feature's dense arrays; strings are objects of `bytes`."""
+        return np.dtype(object if self.dtype == "string" else self.dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the feature as `penstock_model.json` lists it; NaN is written as "NaN"."""
+        missing = {"int64": MISSING_INT, "float32": "NaN", "string": ""}[self.dtype]
+        return {**asdict(self), "shape": None if self.shape is None else list(self.shape), "missing": missing}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> RawFeature:
+        """Reads what `to_json` wrote."""
+        shape = value["shape"]
+        return cls(value["name"], value["dtype"], None if shape is None else tuple(shape), value["scalar"])
+
+
+def raw_features(schema: schema_pb2.Schema, exclude: Iterable[str] = ()) -> tuple[RawFeature, ...]:
+    """Returns the raw features that a schema describes, in its order.
+
+    A feature is dense when the schema gives it a `shape` and `presence.min_fraction` of 1, as in TFX; every
+    other one may be missing. Features out of use (deprecated, planned, ...) and those in `exclude` are left
+    out.
+
+    Raises:
+        UnsupportedDataError: The schema has struct or sparse features, or one without a type.
+    """
+    if schema.sparse_feature:
+        names = ", ".join(f.name for f in schema.sparse_feature[:5])
+        raise UnsupportedDataError(
+            f"Sparse features are not supported yet, the schema declares: {names}. "
+            "Remove `sparse_feature` from the schema; its index and value columns can be used as they are."
+        )
+    skipped = set(exclude)
+    return tuple(
+        _raw_feature(feature)
+        for feature in schema.feature
+        if feature.name not in skipped and feature.lifecycle_stage not in _NOT_IN_USE
+    )
+
+
+def _raw_feature(feature: schema_pb2.Feature) -> RawFeature:
+    if feature.type not in _PROTO_TYPES:
+        kind = schema_pb2.FeatureType.Name(feature.type)
+        raise UnsupportedDataError(
+            f"Feature {feature.name!r} has the type {kind} in the schema; it must be INT, FLOAT or BYTES.",
+            column=feature.name,
+        )
+    shape = tuple(dim.size for dim in feature.shape.dim) if feature.HasField("shape") else None
+    always = feature.HasField("presence") and feature.presence.min_fraction == 1
+    scalar = _is_scalar(feature, shape)
+    return RawFeature(feature.name, _PROTO_TYPES[feature.type], shape if always else None, scalar)
+
+
+def _is_scalar(feature: schema_pb2.Feature, shape: tuple[int, ...] | None) -> bool:
+    if shape is not None:
+        return math.prod(shape) == 1
+    if feature.HasField("value_count"):
+        return bool(feature.value_count.max == 1)
+    return not feature.HasField("value_counts")
+
+
+def features_of(schema: pa.Schema) -> tuple[RawFeature, ...]:
+    """Returns the raw features of stored columns, all of them optional, in the order of the columns.
+
+    Raises:
+        UnsupportedDataError: A column is neither a number nor a string nor a list of these.
+    """
+    return tuple(_feature_of(field) for field in schema)
+
+
+def _feature_of(field: pa.Field) -> RawFeature:
+    listed = is_list(field.type)
+    value = field.type.value_type if listed else field.type
+    if pa.types.is_integer(value) or pa.types.is_boolean(value):
+        dtype: RawType = "int64"
+    elif pa.types.is_floating(value):
+        dtype = "float32"
+    elif is_bytes(value):
+        dtype = "string"
+    else:
+        raise UnsupportedDataError(f"Column {field.name!r} has the type {field.type}.", column=field.name)
+    return RawFeature(field.name, dtype, None, scalar=not listed)
+
+
+def is_list(type_: pa.DataType) -> bool:
+    """Whether a type is a list of any physical kind."""
+    return bool(
+        pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
+    )
+
+
+def is_bytes(type_: pa.DataType) -> bool:
+    """Whether a type holds strings or bytes, dictionary-encoded or not."""
+    if pa.types.is_dictionary(type_):
+        return is_bytes(type_.value_type)
+    return any(
+        check(type_)
+        for check in (
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_string_view,
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+            pa.types.is_binary_view,
+        )
+    )
