@@ -1,0 +1,1 @@
+"""The family of components that bring a model to where it is served."""
