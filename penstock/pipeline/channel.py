@@ -1,0 +1,104 @@
+"""Promises of values that don't exist yet: channels between nodes and run parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from penstock.metadata.artifact_types import Artifact
+from penstock.pipeline.errors import WiringError
+
+if TYPE_CHECKING:
+    from penstock.pipeline.node import Node
+
+TOKEN = re.compile(r"\{\{run\.([A-Za-z_]\w*)\}\}")
+"""How a run parameter stands inside a string until the run gives it a value."""
+
+
+class _Promise:
+    """Refuses every operation that would need the value now."""
+
+    def _describe(self) -> str:
+        raise NotImplementedError
+
+    def _refuse(self, operation: str, instead: str) -> NoReturn:
+        raise WiringError(
+            f"{self._describe()} has no value while the pipeline is put together, so {operation} can't work. {instead}"
+        )
+
+    def __bool__(self) -> bool:
+        self._refuse("`if` or `bool()`", "Use when(...) to branch on it.")
+
+    def __iter__(self) -> Iterator[Any]:
+        self._refuse("iteration", "Use for_each(...) to loop over it.")
+
+    def _compare(self, other: object) -> NoReturn:
+        self._refuse("comparison", "Use when(...) to branch on it.")
+
+    def _compute(self, other: object) -> NoReturn:
+        self._refuse("arithmetic", "Compute it inside a component, or pass the computed value as a parameter.")
+
+    def _convert(self) -> NoReturn:
+        self._refuse("conversion to a number", "Pass it on as it is: the type is checked when the run starts.")
+
+    def _item(self, key: object) -> NoReturn:
+        self._refuse("taking an item", "Pass it whole and take the item inside a component.")
+
+    __lt__ = __le__ = __gt__ = __ge__ = _compare
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _compute
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _compute
+    __neg__ = __int__ = __float__ = __index__ = __len__ = _convert
+    __getitem__ = __contains__ = _item
+
+    def __eq__(self, other: object) -> bool:
+        self._compare(other)
+
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RunParameter(_Promise):
+    """A parameter of the run, inside the pipeline function; it may stand in any JSON parameter and in f-strings."""
+
+    name: str
+    annotation: Any
+
+    def _describe(self) -> str:
+        return f"Run parameter {self.name!r}"
+
+    def __repr__(self) -> str:
+        return f"<run parameter {self.name!r}>"
+
+    def __str__(self) -> str:
+        return f"{{{{run.{self.name}}}}}"
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            self._refuse(f"the format {spec!r}", "Format it inside a component.")
+        return str(self)
+
+    def __fspath__(self) -> str:
+        return str(self)
+
+    def __truediv__(self, other: object) -> Any:
+        self._refuse("`/`", f'Write f"{{{self.name}}}/..." to extend a path.')
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Channel(_Promise):
+    """The promise of one output of a node, before it exists."""
+
+    node: Node
+    output: str
+    type: type[Artifact]
+
+    def _describe(self) -> str:
+        return f"Channel '{self.node.id}.{self.output}'"
+
+    def __repr__(self) -> str:
+        return f"<channel '{self.node.id}.{self.output}' of {self.type.TYPE_NAME}>"
+
+    def __format__(self, spec: str) -> str:
+        self._refuse("an f-string", "Pass the channel itself as the argument.")

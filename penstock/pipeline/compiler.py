@@ -1,0 +1,233 @@
+"""Pipeline -> Plan: names for objects, tokens for promises, gates turned into orderings, code fingerprinted."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from penstock.metadata.artifact_types import Artifact
+from penstock.pipeline import fingerprint, parameters
+from penstock.pipeline.channel import Channel
+from penstock.pipeline.errors import WiringError
+from penstock.pipeline.fingerprint import Fingerprint
+from penstock.pipeline.importer import IMPORTER
+from penstock.pipeline.node import Node
+from penstock.pipeline.plan import (
+    AnyNode,
+    BeamStep,
+    Binding,
+    EffectPlan,
+    ImporterPlan,
+    Json,
+    OutputPlan,
+    Plan,
+    Resources,
+    RunParameterPlan,
+    StepPlan,
+)
+from penstock.pipeline.rules import Wiring, upstream
+from penstock.pipeline.signature import ComponentSpec
+
+
+def compile_wiring(wiring: Wiring, run_parameters: tuple[RunParameterPlan, ...]) -> Plan:
+    """Compile a wiring that has passed the rules."""
+    gates = gated_by(wiring.nodes)
+    sources: dict[str, str] = {}
+    compiled: list[AnyNode] = []
+    for node in in_order(wiring.nodes, gates):
+        ordering = gates.get(node.id, ())
+        if node.component.reference == IMPORTER:
+            compiled.append(_importer(node, ordering))
+            continue
+        code = _code(node, wiring.code_root)
+        sources |= code.sources
+        compiled.append(_step(node, ordering, code))
+    used = _path_parameters(compiled)
+    return Plan(
+        name=wiring.pipeline,
+        nodes=tuple(compiled),
+        parameters=tuple(_mark_path(parameter, used) for parameter in run_parameters),
+        sources=dict(sorted(sources.items())),
+    )
+
+
+def in_order(nodes: Iterable[Node], gates: dict[str, tuple[str, ...]]) -> list[Node]:
+    """Return the nodes, each after those it waits for, otherwise as they were written."""
+    by_id = {node.id: node for node in nodes}
+    waits = {node.id: [*(other.id for other in upstream(node)), *gates.get(node.id, ())] for node in by_id.values()}
+    try:
+        return [by_id[node_id] for node_id in graphlib.TopologicalSorter(waits).static_order()]
+    except graphlib.CycleError as error:
+        raise WiringError(
+            f"A gate makes these nodes wait for each other: {' -> '.join(error.args[1])}. "
+            f"Pass gate=False to the one that must not wait."
+        ) from None
+
+
+def gated_by(nodes: tuple[Node, ...]) -> dict[str, tuple[str, ...]]:
+    """Return, for each node that uses a gated artifact, the gates it comes after."""
+    found: dict[str, list[str]] = {}
+    for gate in nodes:
+        for channel in _gated(gate):
+            needed = _ancestors(gate)
+            for node in nodes:
+                used = {(other.node.id, other.output) for other in _channels(node)}
+                waits = (channel.node.id, channel.output) in used and node.options.gate
+                if waits and node.id not in needed and not node.component.gates:
+                    found.setdefault(node.id, []).append(gate.id)
+    return {node_id: tuple(gates) for node_id, gates in found.items()}
+
+
+def _gated(gate: Node) -> list[Channel]:
+    """Return the channels whose artifacts a node gates; "a.b" is input `b` of the node that made input `a`."""
+    if not gate.component.gates:
+        return []
+    first, *further = gate.component.gates.split(".")
+    channels = _inputs(gate, first)
+    for name in further:
+        channels = [channel for made in channels for channel in _inputs(made.node, name)]
+    return channels
+
+
+def _inputs(node: Node, name: str) -> list[Channel]:
+    value = node.arguments.get(name)
+    return [item for item in (value if isinstance(value, list | tuple) else [value]) if isinstance(item, Channel)]
+
+
+def _channels(node: Node) -> list[Channel]:
+    return [channel for name in node.component.inputs for channel in _inputs(node, name)]
+
+
+def _ancestors(node: Node) -> set[str]:
+    found: set[str] = {node.id}
+    pending = [node]
+    while pending:
+        for other in upstream(pending.pop()):
+            if other.id not in found:
+                found.add(other.id)
+                pending.append(other)
+    return found
+
+
+def _code(node: Node, code_root: str) -> Fingerprint:
+    found = fingerprint.of_function(node.component.reference, code_root)
+    for path in _modules(node).values():
+        found |= fingerprint.of_module(module_of(path), code_root)
+    return found
+
+
+def module_of(path: str) -> str:
+    """Return the dotted name by which a module file below the code root is imported."""
+    return ".".join(PurePosixPath(path).with_suffix("").parts)
+
+
+def _modules(node: Node) -> dict[str, str]:
+    kinds = node.component.parameters
+    return {name: str(PurePosixPath(node.arguments[name])) for name in _given(node, "module") if kinds[name]}
+
+
+def _given(node: Node, kind: str) -> list[str]:
+    named = (name for name, parameter in node.component.parameters.items() if parameter.kind == kind)
+    return [name for name in named if node.arguments.get(name) is not None]
+
+
+def _step(node: Node, gates: tuple[str, ...], code: Fingerprint) -> StepPlan:
+    spec, options = node.component, node.options
+    special = {*_given(node, "module"), *_given(node, "files")}
+    return StepPlan(
+        id=node.id,
+        where=node.where,
+        after=tuple(other.id for other in node.after),
+        gated_by=gates,
+        component=spec.reference,
+        name=spec.name,
+        inputs={name: _bindings(node, name) for name in spec.inputs if _inputs(node, name)},
+        many=tuple(name for name, port in spec.inputs.items() if port.many),
+        parameters=_parameters(node, special),
+        files={name: parameters.to_json(node.arguments[name]) for name in _given(node, "files")},
+        paths=tuple(_given(node, "path")),
+        modules=_modules(node),
+        outputs={name: output_plan(kind) for name, kind in spec.outputs.items()},
+        values=tuple(spec.values),
+        code=code.digests,
+        versions=spec.versions,
+        gates=bool(spec.gates),
+        effect=EffectPlan(still_true=spec.still_true) if spec.effects else None,
+        precondition=spec.precondition,
+        beam=_beam(spec, options.beam_options),
+        cache=options.cache,
+        salt=options.salt,
+        env=dict(options.env),
+        retries=options.retries,
+        timeout=options.timeout,
+        resources=Resources(cpus=options.cpus, memory=options.memory, gpus=options.gpus),
+    )
+
+
+def _bindings(node: Node, name: str) -> tuple[Binding, ...]:
+    return tuple(Binding(node=channel.node.id, output=channel.output) for channel in _inputs(node, name))
+
+
+def _parameters(node: Node, special: set[str]) -> dict[str, Json]:
+    """Return every parameter's value, defaults made explicit, so that writing one out changes no cache key."""
+    found: dict[str, Json] = {}
+    for name, port in node.component.parameters.items():
+        if name in special or port.kind in ("beam", "files", "module"):
+            continue
+        value = node.arguments.get(name, port.default)
+        plain = parameters.to_json(value)
+        if port.kind == "json" and not parameters.has_tokens(plain):
+            plain = parameters.to_json(parameters.convert(plain, port.annotation))
+        found[name] = plain
+    return found
+
+
+def _beam(spec: ComponentSpec, options: object) -> BeamStep | None:
+    for name, port in spec.parameters.items():
+        if port.kind == "beam":
+            return BeamStep(parameter=name, options=parameters.to_json(options))
+    return None
+
+
+def output_plan(kind: type[Artifact]) -> OutputPlan:
+    """Describe an artifact type in a plan."""
+    properties = {name: declared.__name__ for name, declared in kind.PROPERTIES.items()}
+    return OutputPlan(type=kind.TYPE_NAME, digest=kind.DIGEST, properties=properties)
+
+
+def _importer(node: Node, gates: tuple[str, ...]) -> ImporterPlan:
+    return ImporterPlan(
+        id=node.id,
+        where=node.where,
+        after=tuple(other.id for other in node.after),
+        gated_by=gates,
+        uri=parameters.to_json(node.arguments["source_uri"]),
+        output=output_plan(next(iter(node.component.outputs.values()))),
+        properties=parameters.to_json(node.arguments.get("properties") or {}),
+    )
+
+
+def _path_parameters(nodes: Iterable[AnyNode]) -> set[str]:
+    """Return the run parameters that end up in paths: those are relative to where the user types them."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, StepPlan):
+            values = [*node.files.values(), *(node.parameters[name] for name in node.paths)]
+        else:
+            values = [node.uri] if isinstance(node, ImporterPlan) else []
+        found = found.union(*(parameters.run_parameters_in(value) for value in values))
+    return found
+
+
+def _mark_path(parameter: RunParameterPlan, used: set[str]) -> RunParameterPlan:
+    text = parameter.json_schema.get("type") == "string"
+    if not text or parameter.name not in used:
+        return parameter
+    return RunParameterPlan(
+        name=parameter.name,
+        json_schema=parameter.json_schema,
+        required=parameter.required,
+        default=parameter.default,
+        path=True,
+    )

@@ -1,0 +1,149 @@
+"""`@pipeline`: a function that wires components becomes a pipeline that can be compiled and run."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import pathlib
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, overload
+
+import msgspec
+
+from penstock.pipeline import parameters
+from penstock.pipeline.channel import RunParameter
+from penstock.pipeline.compiler import compile_wiring
+from penstock.pipeline.errors import Unsupported, WiringError
+from penstock.pipeline.node import Graph, active_graph
+from penstock.pipeline.plan import Plan, RunParameterPlan
+from penstock.pipeline.project import Project
+from penstock.pipeline.rules import Wiring, check
+from penstock.pipeline.runner import RunRequest, RunResult, runner
+from penstock.pipeline.signature import module_name
+
+PIPELINE_NAME = "letters, digits, '-', '_' and '.'"
+
+
+class Pipeline:
+    """Nodes wired by channels, with run parameters.
+
+    Attributes:
+        name: Its name in the metadata store and in folder names.
+        source: The file it is defined in.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = name or function.__name__
+        self.source = os.path.abspath(function.__code__.co_filename)
+        self.module = module_name(function.__module__)
+        if not self.name.replace("-", "").replace("_", "").replace(".", "").isalnum() or self.name.startswith("."):
+            raise WiringError(f"Pipeline name {self.name!r} is unusable as a folder name. Use {PIPELINE_NAME}.")
+
+    @property
+    def project(self) -> Project:
+        """The settings that hold for this pipeline: its code root among them."""
+        return Project.of_file(self.source)
+
+    @functools.cached_property
+    def parameters(self) -> tuple[RunParameterPlan, ...]:
+        """The run parameters, read off the function's signature."""
+        hints = typing.get_type_hints(self.function)
+        return tuple(
+            _run_parameter(self.name, parameter, hints)
+            for parameter in inspect.signature(self.function).parameters.values()
+        )
+
+    def compile(self) -> Plan:
+        """Trace the function, check the wiring and compile it.
+
+        Raises:
+            WiringError: The pipeline is put together wrongly.
+        """
+        hints = typing.get_type_hints(self.function)
+        graph = Graph()
+        token = active_graph.set(graph)
+        try:
+            self.function(**{p.name: RunParameter(p.name, hints[p.name]) for p in self.parameters})
+        finally:
+            active_graph.reset(token)
+        wiring = Wiring(self.name, tuple(graph.nodes), self.project.code_root)
+        check(wiring)
+        return compile_wiring(wiring, self.parameters)
+
+    def run(self, *, root: str | os.PathLike[str] | None = None, **given: Any) -> RunResult:
+        """Run the pipeline on the local runner and wait for it.
+
+        Args:
+            root: The folder of artifacts and metadata; the project's by default.
+            **given: Run parameters.
+
+        Raises:
+            PenstockError: The wiring or a parameter is wrong, or the root can't be used. A failing step raises nothing:
+                see the result's `state`.
+        """
+        plan = self.compile()
+        declared = parameters.RunParameters(self.name, plan.parameters)
+        values = declared.resolve({name: parameters.to_json(value) for name, value in given.items()}, os.getcwd())
+        request = RunRequest(
+            parameters=values,
+            root=os.path.abspath(root) if root else self.project.root,
+            code_root=self.project.code_root,
+        )
+        return runner("local").run(plan, request)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: a pipeline is run or compiled."""
+        if active_graph.get() is not None:
+            raise Unsupported(
+                f"Pipeline {self.name!r} is used as a node of another one; this version doesn't run sub-pipelines. "
+                f"Wire its components directly."
+            )
+        raise WiringError(
+            f"Pipeline {self.name!r} isn't called. Use {self.name}.run(...), or: penstock run "
+            f"{os.path.basename(self.source)}."
+        )
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.name!r}>"
+
+
+@overload
+def pipeline(function: Callable[..., Any], /) -> Pipeline: ...
+@overload
+def pipeline(*, name: str | None = None) -> Callable[[Callable[..., Any]], Pipeline]: ...
+def pipeline(function: Callable[..., Any] | None = None, /, *, name: str | None = None) -> Any:
+    """Make a pipeline of a function whose parameters are the run parameters and whose body wires components.
+
+    Args:
+        function: The function, when the decorator is used without parentheses.
+        name: The pipeline's name; the function's by default.
+    """
+    if function is not None:
+        return Pipeline(function)
+    return lambda decorated: Pipeline(decorated, name)
+
+
+def _run_parameter(pipeline_name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> RunParameterPlan:
+    if parameter.name not in hints:
+        raise WiringError(
+            f"Pipeline {pipeline_name!r} gives its parameter {parameter.name!r} no type. "
+            f"Write {parameter.name}: str, int, float, bool, or another JSON type."
+        )
+    annotation = hints[parameter.name]
+    try:
+        schema = {"type": "string"} if annotation is pathlib.Path else msgspec.json.schema(annotation)
+    except TypeError:
+        raise WiringError(
+            f"Pipeline {pipeline_name!r} declares its parameter {parameter.name!r} as "
+            f"{inspect.formatannotation(annotation)}, which has no JSON form. Use a JSON type."
+        ) from None
+    required = parameter.default is inspect.Parameter.empty
+    default = None if required else parameters.to_json(parameter.default)
+    declared = RunParameterPlan(name=parameter.name, json_schema=schema, required=required, default=default)
+    if default is not None:
+        parameters.check_json(pipeline_name, declared, default)
+    return declared

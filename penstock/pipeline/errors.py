@@ -1,0 +1,82 @@
+"""The errors a user of Penstock meets, as one tree.
+
+PenstockError
+ |-- WiringError          the pipeline is put together wrongly (pipeline author)
+ |-- ParameterError       a run parameter is unknown, missing or of the wrong type (pipeline author)
+ |-- UserCodeError        a module file or a component's function is at fault (user code)
+ |-- DataError            the data can't be used (data)
+ |    `-- GateFailed      a gate refused the data; what it found is published all the same (data)
+ |-- PlatformError        the root, the disk, a worker or the store is at fault (platform)
+ `-- Unsupported          asked for something that this version refuses (pipeline author)
+
+`Skip` stands outside the tree: raising it is no failure, the step withholds its effect and says why.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+MAX_FAILURES = 10
+MAX_NAMES = 12
+
+
+class PenstockError(Exception):
+    """The root of the tree; `fault` says whose turn it is to act."""
+
+    fault = "platform"
+
+
+class WiringError(PenstockError):
+    """The pipeline is put together wrongly; nothing has run."""
+
+    fault = "pipeline author"
+
+
+class ParameterError(PenstockError):
+    """A run parameter is unknown, missing or of the wrong type."""
+
+    fault = "pipeline author"
+
+
+class Unsupported(PenstockError):
+    """A known request that this version doesn't fulfil."""
+
+    fault = "pipeline author"
+
+
+class UserCodeError(PenstockError):
+    """A module file or a function in it is at fault."""
+
+    fault = "user code"
+
+
+class DataError(PenstockError):
+    """The data can't be used as it is."""
+
+    fault = "data"
+
+
+class GateFailed(DataError):
+    """A gate refused its input: the step fails, its outputs are published, consumers of the artifact are skipped."""
+
+
+class PlatformError(PenstockError):
+    """The root, the disk, a worker or the metadata store is at fault."""
+
+
+class Skip(Exception):
+    """Raised by a component that withholds its effect; the step ends SKIPPED with this reason."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the closest of `names`, or an empty string when none is close."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def listing(names: Iterable[str]) -> str:
+    """Return at most `MAX_NAMES` names as "a, b, c" with the number left out."""
+    known = list(names)
+    shown = ", ".join(known[:MAX_NAMES])
+    return f"{shown}, and {len(known) - MAX_NAMES} more" if len(known) > MAX_NAMES else shown or "nothing"

@@ -1,0 +1,113 @@
+"""A node of the graph that is being put together, and the options every node takes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from penstock.pipeline.channel import Channel
+from penstock.pipeline.errors import WiringError, listing, nearest
+
+if TYPE_CHECKING:
+    from penstock.pipeline.signature import ComponentSpec
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """What a call of a component takes beside its own inputs and parameters.
+
+    Attributes:
+        id: The node's name in the pipeline; the component's name by default.
+        after: Nodes that must have finished before, without handing over data.
+        gate: False lets this node use an artifact that a gate has refused.
+        cache: False runs the step every time.
+        salt: Any text; a new one makes the cache miss.
+        env: Environment variables of the step's worker.
+        beam_options: Beam pipeline options for this step.
+        retries, timeout, cpus, memory, gpus: Recorded in the plan; see the scheduler for what it honours.
+    """
+
+    id: str | None = None
+    after: Sequence[Any] = ()
+    gate: bool = True
+    cache: bool = True
+    salt: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    beam_options: Mapping[str, Any] = field(default_factory=dict)
+    retries: int = 0
+    timeout: float | None = None
+    cpus: float | None = None
+    memory: str | None = None
+    gpus: int | None = None
+
+
+OPTION_NAMES = tuple(NodeOptions.__dataclass_fields__)
+RESERVED_OUTPUTS = ("id", "component", "arguments", "options", "outputs", "where", "run_after")
+
+
+class Node:
+    """One call of a component (or an importer) inside a pipeline function.
+
+    Its outputs are attributes (`gen.examples`) and items of `outputs` (`gen.outputs["examples"]`).
+    """
+
+    def __init__(self, component: ComponentSpec, arguments: dict[str, Any], options: NodeOptions, where: str) -> None:
+        self.component = component
+        self.arguments = arguments
+        self.options = options
+        self.where = where
+        self.id = options.id if options.id is not None else component.name
+        self.after: list[Any] = list(options.after)
+        self.outputs = {name: Channel(self, name, kind) for name, kind in component.outputs.items()}
+
+    def run_after(self, *nodes: Node) -> Node:
+        """Order this node after others without handing over data."""
+        self.after.extend(nodes)
+        return self
+
+    def __getattr__(self, name: str) -> Channel:
+        outputs: dict[str, Channel] = self.__dict__.get("outputs", {})
+        if name in outputs:
+            return outputs[name]
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise WiringError(
+            f"{self.component.name} has no output {name!r}.{nearest(name, outputs)} It makes: {listing(outputs)}."
+        )
+
+    def __repr__(self) -> str:
+        return f"<node {self.id!r} of {self.component.name}>"
+
+
+@dataclass
+class Graph:
+    """The nodes of the pipeline function that is running now."""
+
+    nodes: list[Node] = field(default_factory=list)
+
+    def add(self, component: ComponentSpec, positional: tuple[Any, ...], keywords: dict[str, Any]) -> Node:
+        """Record one call and return its node."""
+        where = caller()
+        if positional:
+            raise WiringError(
+                f"{component.name}() takes keyword arguments only in a pipeline, got {len(positional)} positional "
+                f"({where}). It takes: {listing(component.argument_names)}."
+            )
+        options = NodeOptions(**{name: keywords.pop(name) for name in OPTION_NAMES if name in keywords})
+        node = Node(component, keywords, options, where)
+        self.nodes.append(node)
+        return node
+
+
+active_graph: ContextVar[Graph | None] = ContextVar("penstock_graph", default=None)
+
+
+def caller() -> str:
+    """Return "file.py:12" of the nearest frame outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("penstock.pipeline."):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"

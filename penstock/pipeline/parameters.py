@@ -1,0 +1,217 @@
+"""Parameter values: into JSON with tokens at compile time, out of it with real values at run time."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from penstock.pipeline.annotations import Secret
+from penstock.pipeline.channel import TOKEN, Channel, RunParameter
+from penstock.pipeline.errors import ParameterError, listing, nearest
+from penstock.pipeline.plan import Binding, Json, RunParameterPlan
+
+JSON_KINDS: dict[Any, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
+TOKEN_KEYS = ("$run", "$value", "$secret")
+
+
+def to_json(value: Any) -> Json:
+    """Turn a parameter's value into JSON; promises become tokens.
+
+    Raises:
+        TypeError: A value in it has no JSON form.
+    """
+    return msgspec.to_builtins(_with_tokens(value), enc_hook=_no_json_form, order="deterministic")
+
+
+def _with_tokens(value: Any) -> Any:
+    if isinstance(value, RunParameter):
+        return {"$run": value.name}
+    if isinstance(value, Channel):
+        return {"$value": {"node": value.node.id, "output": value.output}}
+    if isinstance(value, Secret):
+        return {"$secret": value.name}
+    if isinstance(value, pathlib.PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"a dict with the key {key!r}; JSON objects have text keys")
+            if key.startswith("$"):
+                raise TypeError(f"a dict with the key {key!r}; keys that begin with '$' are reserved")
+        return {key: _with_tokens(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_tokens(item) for item in value]
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        return {name: _with_tokens(getattr(value, name)) for name in value.__dataclass_fields__}
+    return value
+
+
+def _no_json_form(value: Any) -> Any:
+    raise TypeError(f"{_name(value)}, which has no JSON form")
+
+
+def _name(value: Any) -> str:
+    if inspect.isroutine(value):
+        return f"the function {value.__qualname__}"
+    return f"a value of type {type(value).__module__}.{type(value).__qualname__}"
+
+
+def has_tokens(value: Json) -> bool:
+    """Say whether a JSON value waits for something that only the run knows."""
+    if isinstance(value, Mapping):
+        return any(key in value for key in TOKEN_KEYS) or any(has_tokens(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(has_tokens(item) for item in value)
+    return isinstance(value, str) and TOKEN.search(value) is not None
+
+
+def run_parameters_in(value: Json) -> set[str]:
+    """Return the names of the run parameters that a JSON value refers to."""
+    if isinstance(value, Mapping):
+        if "$run" in value:
+            return {value["$run"]}
+        return set().union(*(run_parameters_in(item) for item in value.values()))
+    if isinstance(value, list | tuple):
+        return set().union(*(run_parameters_in(item) for item in value))
+    return set(TOKEN.findall(value)) if isinstance(value, str) else set()
+
+
+def substitute(value: Json, run: Mapping[str, Json], values: Callable[[Binding], Json]) -> Json:
+    """Replace the tokens by the run's parameters and by value outputs; secrets stay tokens.
+
+    Args:
+        value: JSON with tokens.
+        run: The run's parameters by name.
+        values: Returns the value of an output that is already made.
+    """
+    if isinstance(value, Mapping):
+        if "$run" in value:
+            return run[value["$run"]]
+        if "$value" in value:
+            return values(msgspec.convert(value["$value"], Binding))
+        return {key: substitute(item, run, values) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [substitute(item, run, values) for item in value]
+    if isinstance(value, str):
+        return TOKEN.sub(lambda match: _as_text(run[match[1]]), value)
+    return value
+
+
+def _as_text(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def convert(value: Json, annotation: Any) -> Any:
+    """Turn substituted JSON into what the component's annotation asks for.
+
+    Raises:
+        msgspec.ValidationError: The value doesn't fit.
+    """
+    return msgspec.convert(value, annotation, dec_hook=_decode)
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if issubclass(kind, pathlib.PurePath) and isinstance(value, str):
+        return kind(value)
+    if isinstance(value, kind):
+        return value
+    raise msgspec.ValidationError(f"Expected `{kind.__name__}`, got `{type(value).__name__}`")
+
+
+@dataclass(frozen=True)
+class RunParameters:
+    """The run parameters of one pipeline, as its plan declares them."""
+
+    pipeline: str
+    declared: tuple[RunParameterPlan, ...]
+
+    def resolve(self, given: Mapping[str, Json], base: str | None = None) -> dict[str, Json]:
+        """Check given values and add the defaults.
+
+        Args:
+            given: Values by name.
+            base: The folder that given relative paths are relative to; None keeps them as they are.
+
+        Raises:
+            ParameterError: A name is unknown, a value is missing or of the wrong type.
+        """
+        known = {parameter.name: parameter for parameter in self.declared}
+        for name in given:
+            if name not in known:
+                raise ParameterError(
+                    f"Pipeline {self.pipeline!r} has no parameter {name!r}.{nearest(name, known)} "
+                    f"It takes: {listing(known)}."
+                )
+        missing = [name for name, parameter in known.items() if parameter.required and name not in given]
+        if missing:
+            raise ParameterError(
+                f"Pipeline {self.pipeline!r} needs a value for {listing(missing)}. Pass it with -p {missing[0]}=VALUE."
+            )
+        values = {name: given.get(name, parameter.default) for name, parameter in known.items()}
+        for name in given:
+            check_json(self.pipeline, known[name], values[name])
+            if known[name].path and base is not None:
+                values[name] = absolute(values[name], base)
+        return values
+
+    def parse(self, assignments: Iterable[str]) -> dict[str, Json]:
+        """Read "name=value" texts: text parameters as they stand, others as JSON.
+
+        Raises:
+            ParameterError: An assignment has no "=", or a value isn't of the parameter's type.
+        """
+        kinds = {parameter.name: parameter.json_schema.get("type") for parameter in self.declared}
+        given: dict[str, Json] = {}
+        for assignment in assignments:
+            name, equals, text = assignment.partition("=")
+            if not equals:
+                raise ParameterError(f"-p takes name=value, got {assignment!r}. It takes: {listing(kinds)}.")
+            if kinds.get(name) == "string":
+                given[name] = text
+                continue
+            try:
+                given[name] = json.loads(text.lower() if kinds.get(name) == "boolean" else text)
+            except ValueError:
+                given[name] = text
+        return given
+
+
+def check_json(pipeline: str, parameter: RunParameterPlan, value: Json) -> None:
+    """Check a run parameter's value against its type.
+
+    Raises:
+        ParameterError: It doesn't fit.
+    """
+    if "enum" in parameter.json_schema and value not in parameter.json_schema["enum"]:
+        raise ParameterError(
+            f"Parameter {parameter.name!r} of pipeline {pipeline!r} is one of {parameter.json_schema['enum']}, "
+            f"got {value!r}."
+        )
+    expected = parameter.json_schema.get("type")
+    if expected in JSON_KINDS and (
+        not isinstance(value, JSON_KINDS[expected]) or (isinstance(value, bool) and expected != "boolean")
+    ):
+        raise ParameterError(
+            f"Parameter {parameter.name!r} of pipeline {pipeline!r} is of type {expected}, got {value!r}."
+        )
+
+
+def absolute(value: Json, base: str) -> Json:
+    """Return a local path joined to `base`; URLs and absolute paths stay as they are."""
+    if not isinstance(value, str) or "://" in value:
+        return value
+    return os.path.normpath(os.path.join(base, os.path.expanduser(value)))

@@ -1,0 +1,253 @@
+"""The Plan: a compiled pipeline as frozen data, JSON both ways; all that a runner ever sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from penstock.pipeline.errors import WiringError
+
+PLAN_VERSION = 1
+Json = Any
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Base of everything in a plan: frozen, keyword-only, unknown fields refused."""
+
+
+class RunParameterPlan(Record, frozen=True, kw_only=True):
+    """A run parameter: its JSON schema, its default where it has one, and whether it is a path."""
+
+    name: str
+    json_schema: dict[str, Json]
+    required: bool = False
+    default: Json = None
+    path: bool = False
+
+
+class Binding(Record, frozen=True, kw_only=True):
+    """An input's source: one output of an earlier node."""
+
+    node: str
+    output: str
+
+
+class OutputPlan(Record, frozen=True, kw_only=True):
+    """An output port: the artifact type, its properties' types and the dotted path of its digest function."""
+
+    type: str
+    digest: str
+    properties: dict[str, str] = {}
+
+
+class Resources(Record, frozen=True, kw_only=True):
+    """What a step asks of its machine; None means no claim. `memory` is written as "4Gi"."""
+
+    cpus: float | None = None
+    memory: str | None = None
+    gpus: int | None = None
+
+
+class BeamStep(Record, frozen=True, kw_only=True):
+    """The parameter that receives the Beam profile, and the step's own pipeline options."""
+
+    parameter: str
+    options: dict[str, Json] = {}
+
+
+class EffectPlan(Record, frozen=True, kw_only=True):
+    """A step that changes the world, and the function that says whether the change still holds."""
+
+    still_true: str = ""
+
+
+class NodePlan(Record, tag_field="kind", frozen=True, kw_only=True):
+    """What every node has.
+
+    Attributes:
+        id: Unique in the plan.
+        after: Nodes that must have succeeded before, without handing over data.
+        gated_by: Gates on an artifact that this node uses; it is skipped when one of them fails.
+        where: "file.py:line" of the call, for messages.
+    """
+
+    id: str
+    after: tuple[str, ...] = ()
+    gated_by: tuple[str, ...] = ()
+    where: str = ""
+
+
+class StepPlan(NodePlan, tag="step", frozen=True, kw_only=True):
+    """A component to be run.
+
+    Attributes:
+        component: "module:name".
+        name: The component's name, such as "StatisticsGen".
+        inputs: Channels by input name; one in the tuple unless `many` names the input.
+        parameters: JSON with tokens: {"$run": name}, {"$value": {"node", "output"}}, {"$secret": name} and
+            "{{run.name}}" inside strings.
+        files: Parameters that name source files (JSON with tokens).
+        paths: Names of the parameters that are paths relative to the pipeline's folder.
+        modules: Module files: parameter to path relative to the code root.
+        values: Outputs that are JSON values.
+        code: The digest of each symbol that the step's result depends on.
+        versions: Distributions whose versions count in the cache key.
+        gates: True for a gate.
+    """
+
+    component: str
+    name: str
+    inputs: dict[str, tuple[Binding, ...]] = {}
+    many: tuple[str, ...] = ()
+    parameters: dict[str, Json] = {}
+    files: dict[str, Json] = {}
+    paths: tuple[str, ...] = ()
+    modules: dict[str, str] = {}
+    outputs: dict[str, OutputPlan] = {}
+    values: tuple[str, ...] = ()
+    code: dict[str, str] = {}
+    versions: tuple[str, ...] = ()
+    gates: bool = False
+    effect: EffectPlan | None = None
+    precondition: str = ""
+    beam: BeamStep | None = None
+    cache: bool = True
+    salt: str = ""
+    env: dict[str, str] = {}
+    retries: int = 0
+    timeout: float | None = None
+    resources: Resources = Resources()
+
+
+class ImporterPlan(NodePlan, tag="importer", frozen=True, kw_only=True):
+    """An artifact from outside: its place (JSON with tokens), type and properties."""
+
+    uri: Json
+    output: OutputPlan
+    properties: dict[str, Json] = {}
+
+
+class ResolverPlan(NodePlan, tag="resolver", frozen=True, kw_only=True):
+    """Artifacts of earlier runs."""
+
+    strategy: Literal["latest", "latest_blessed", "spans", "of_run"]
+    outputs: dict[str, OutputPlan]
+    arguments: dict[str, Json] = {}
+
+
+class ConditionPlan(NodePlan, tag="condition", frozen=True, kw_only=True):
+    """A branch: `predicate` is a JSON tree over values and artifact properties."""
+
+    predicate: dict[str, Json]
+    then: tuple[AnyNode, ...]
+    otherwise: tuple[AnyNode, ...] = ()
+    outputs: dict[str, dict[str, Binding]] = {}
+
+
+class LoopPlan(NodePlan, tag="loop", frozen=True, kw_only=True):
+    """A body run once per item of a channel or list."""
+
+    items: Json
+    item: str
+    body: tuple[AnyNode, ...]
+    collects: dict[str, Binding] = {}
+
+
+class SubpipelinePlan(NodePlan, tag="subpipeline", frozen=True, kw_only=True):
+    """A pipeline used as a node."""
+
+    plan: Plan
+    parameters: dict[str, Json] = {}
+    outputs: dict[str, Binding] = {}
+
+
+class ExitHandlerPlan(NodePlan, tag="exit_handler", frozen=True, kw_only=True):
+    """A step that runs when everything else is over, whatever came of it."""
+
+    step: StepPlan
+
+
+AnyNode = StepPlan | ImporterPlan | ResolverPlan | ConditionPlan | LoopPlan | SubpipelinePlan | ExitHandlerPlan
+
+
+class Plan(Record, frozen=True, kw_only=True):
+    """A compiled pipeline.
+
+    Attributes:
+        name: The pipeline's name.
+        parameters: The run parameters, in the order of the pipeline's signature.
+        nodes: Every node, each after those that it depends on.
+        sources: Normalised source by digest, of the symbols that are the user's own.
+    """
+
+    name: str
+    nodes: tuple[AnyNode, ...]
+    parameters: tuple[RunParameterPlan, ...] = ()
+    sources: dict[str, str] = {}
+    plan_version: int = PLAN_VERSION
+
+    def to_json(self) -> bytes:
+        """Return the plan as JSON with sorted keys, the same bytes for the same plan."""
+        return msgspec.json.format(_encoder.encode(self), indent=2)
+
+    @staticmethod
+    def from_json(text: bytes | str) -> Plan:
+        """Read a plan.
+
+        Raises:
+            WiringError: The text is no plan, or one of another version.
+        """
+        try:
+            version = msgspec.json.decode(text, type=_Versioned).plan_version
+            if version != PLAN_VERSION:
+                raise WiringError(
+                    f"The plan has plan_version {version}; this Penstock reads {PLAN_VERSION}. Compile it again."
+                )
+            return _decoder.decode(text)
+        except msgspec.MsgspecError as error:
+            raise WiringError(f"Not a plan: {error}. Make one with: penstock compile FILE.") from None
+
+    def node(self, node_id: str) -> AnyNode:
+        """Return a node by its id.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return next(node for node in self.nodes if node.id == node_id)
+
+
+class _Versioned(msgspec.Struct):
+    plan_version: int = PLAN_VERSION
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_decoder = msgspec.json.Decoder(Plan)
+
+
+def plan_schema() -> dict[str, Json]:
+    """Return the JSON schema of a plan, as published in docs/plan.schema.json."""
+    schema = msgspec.json.schema(Plan)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Penstock plan", **schema}
+
+
+def dependencies(node: AnyNode) -> set[str]:
+    """Return the ids of all nodes that must be over before this one can start."""
+    needed = {*node.after, *node.gated_by}
+    if isinstance(node, StepPlan):
+        needed |= {binding.node for bindings in node.inputs.values() for binding in bindings}
+        needed |= {binding.node for binding in value_bindings(node.parameters)}
+        needed |= {binding.node for binding in value_bindings(node.files)}
+    return needed
+
+
+def value_bindings(value: Json) -> list[Binding]:
+    """Return the value outputs that a JSON parameter refers to by `{"$value": ...}`."""
+    if isinstance(value, Mapping):
+        if "$value" in value:
+            return [msgspec.convert(value["$value"], Binding)]
+        return [binding for item in value.values() for binding in value_bindings(item)]
+    if isinstance(value, list | tuple):
+        return [binding for item in value for binding in value_bindings(item)]
+    return []

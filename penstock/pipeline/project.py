@@ -1,0 +1,83 @@
+"""A project's settings: where its code and its root are, read from penstock.toml or pyproject.toml."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.pipeline.errors import WiringError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT_VARIABLE = "PENSTOCK_ROOT"
+DEFAULT_ROOT = ".penstock"
+KNOWN = ("root", "code")
+
+
+@dataclass(frozen=True)
+class Project:
+    """Settings with their places made absolute.
+
+    Attributes:
+        code_root: The folder user modules are imported from: `code` of the settings, else the pipeline's own folder.
+        root: The folder of artifacts and metadata: $PENSTOCK_ROOT, else `root` of the settings, else `.penstock`
+            in the working directory.
+    """
+
+    code_root: str
+    root: str
+
+    @staticmethod
+    def of_file(path: str) -> Project:
+        """Return the settings that hold for a pipeline's file."""
+        folder = os.path.dirname(os.path.abspath(path))
+        home, settings = _settings(folder)
+        code = os.path.join(home, settings["code"]) if "code" in settings else folder
+        return Project(os.path.abspath(code), default_root())
+
+
+def default_root() -> str:
+    """Return the root that holds in the working directory."""
+    if os.environ.get(ROOT_VARIABLE):
+        return os.path.abspath(os.environ[ROOT_VARIABLE])
+    home, settings = _settings(os.getcwd())
+    return os.path.abspath(os.path.join(home, settings["root"]) if "root" in settings else DEFAULT_ROOT)
+
+
+@functools.lru_cache(maxsize=32)
+def _settings(folder: str) -> tuple[str, dict[str, Any]]:
+    """Return the nearest settings at or above a folder, and the folder they stand in."""
+    while True:
+        for name, key in (("penstock.toml", None), ("pyproject.toml", "penstock")):
+            path = os.path.join(folder, name)
+            if os.path.isfile(path):
+                content = _read(path)
+                found = content if key is None else content.get("tool", {}).get(key)
+                if found is not None:
+                    return folder, _checked(path, found)
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return folder, {}
+        folder = parent
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            content: dict[str, Any] = tomllib.load(file)
+            return content
+    except tomllib.TOMLDecodeError as error:
+        raise WiringError(f"{path} is not valid TOML: {error}.") from None
+
+
+def _checked(path: str, settings: dict[str, Any]) -> dict[str, Any]:
+    for name in settings:
+        if name not in KNOWN:
+            raise WiringError(f"{path} has an unknown setting {name!r} for penstock. It takes: {', '.join(KNOWN)}.")
+    return settings

@@ -1,0 +1,114 @@
+"""What a runner is: a Plan and a request go in, a result comes out; found by name through entry points."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from penstock.pipeline.errors import Unsupported, listing, nearest
+from penstock.pipeline.plan import Json, Plan
+
+ENTRY_POINTS = "penstock.runners"
+
+
+class RunObserver(Protocol):
+    """Watches a run: one method, called in the scheduler with each event as a dict of JSON values.
+
+    Events: run_started, step_started, step_progress, step_finished, run_finished.
+    """
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Take one event; it has at least `event` and `at` (seconds since the epoch)."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One wish to run a plan.
+
+    Attributes:
+        parameters: A value for every run parameter.
+        root: Absolute folder of artifacts and metadata.
+        code_root: Absolute folder that the user's modules are imported from.
+        workers: Steps that run at once; None means one a core.
+        beam: The Beam profile's name.
+        beam_workers: Workers of the direct Beam profile.
+        cache: False runs every step.
+        command: What was typed, for the record.
+        observers: Are told of every event.
+    """
+
+    parameters: Mapping[str, Json]
+    root: str
+    code_root: str
+    workers: int | None = None
+    beam: str = "direct"
+    beam_workers: int = 1
+    cache: bool = True
+    command: str = ""
+    observers: tuple[RunObserver, ...] = ()
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What came of one step.
+
+    Attributes:
+        state: COMPLETE, CACHED, FAILED, SKIPPED or CANCELED.
+        reason: Why it is in that state, in one line.
+        outputs: Absolute paths by output name.
+        values: Value outputs by name.
+        withheld: True when the step was to have an effect and had none.
+        gate: True when the step is a gate that refused.
+    """
+
+    id: str
+    state: str
+    reason: str = ""
+    seconds: float = 0.0
+    outputs: Mapping[str, list[str]] = field(default_factory=dict)
+    values: Mapping[str, Json] = field(default_factory=dict)
+    withheld: bool = False
+    gate: bool = False
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What came of a run; `state` is COMPLETE, FAILED or CANCELED."""
+
+    id: str
+    pipeline: str
+    state: str
+    root: str
+    seconds: float
+    steps: Mapping[str, StepResult]
+
+    def __getitem__(self, step: str) -> StepResult:
+        """Return one step's result."""
+        return self.steps[step]
+
+
+class Runner(Protocol):
+    """Something that runs a Plan."""
+
+    def run(self, plan: Plan, request: RunRequest) -> RunResult:
+        """Run a plan and wait for it.
+
+        Raises:
+            PenstockError: Nothing could be run at all. A failing step is no exception.
+        """
+        ...
+
+
+def runner(name: str) -> Runner:
+    """Return the runner registered under `name` in the entry-point group `penstock.runners`.
+
+    Raises:
+        Unsupported: There is none of that name.
+    """
+    found = {entry.name: entry for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+    if name not in found:
+        raise Unsupported(f"There is no runner {name!r}.{nearest(name, found)} Installed: {listing(found)}.")
+    made: Runner = found[name].load()()
+    return made

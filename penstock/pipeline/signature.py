@@ -1,0 +1,187 @@
+"""What a component's signature says: inputs, outputs, parameters and values, read once into a ComponentSpec."""
+
+from __future__ import annotations
+
+import inspect
+import pathlib
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Union, get_args, get_origin
+
+from penstock.metadata.artifact_types import Artifact, Boolean, Float, Integer, JsonValue, String
+from penstock.pipeline.annotations import INPUT, OUTPUT, Files, ModuleFile, Secret
+from penstock.pipeline.beam import Beam
+from penstock.pipeline.errors import WiringError
+from penstock.pipeline.node import OPTION_NAMES, RESERVED_OUTPUTS
+
+MISSING = inspect.Parameter.empty
+VALUE_TYPES: dict[Any, type[Artifact]] = {int: Integer, float: Float, str: String, bool: Boolean}
+SINGLE_VALUE = "value"
+"""The output's name when the return annotation is one JSON type and no NamedTuple."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """An input port: the artifact type it takes, whether a list of them, whether it may be left out."""
+
+    type: type[Artifact]
+    many: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """A parameter: its annotation, its default, and which of the special kinds it is."""
+
+    annotation: Any
+    default: Any = MISSING
+
+    @property
+    def required(self) -> bool:
+        """True when there is no default."""
+        return self.default is MISSING
+
+    @property
+    def kind(self) -> str:
+        """One of json, files, module, secret, beam, path."""
+        bare = _strip_optional(self.annotation)[0]
+        special = {Files: "files", ModuleFile: "module", Secret: "secret", Beam: "beam", pathlib.Path: "path"}
+        return special.get(bare, "json") if isinstance(bare, type) else "json"
+
+
+@dataclass(frozen=True)
+class ComponentSpec:
+    """What a component's signature and decorator say; all that the rest of the machine knows of it.
+
+    Attributes:
+        reference: "module:name", by which a worker imports it.
+        values: Outputs made by the return annotation; their types stand in `outputs` too.
+        gates: "statistics.examples" reads: the artifact that fed input `examples` of the step that made `statistics`;
+            "model" reads: the artifact at input `model`. Empty for a component that is no gate.
+        still_true: "module:name" of a function that takes the outputs and says whether the effect still holds.
+        precondition: "module:name" of a light function, called with the step's arguments before the step is run.
+        versions: Distributions whose versions are ingredients of the cache key.
+    """
+
+    name: str
+    reference: str
+    inputs: Mapping[str, InputSpec]
+    outputs: Mapping[str, type[Artifact]]
+    parameters: Mapping[str, ParameterSpec]
+    values: Mapping[str, Any]
+    summary: str = ""
+    gates: str = ""
+    effects: bool = False
+    still_true: str = ""
+    precondition: str = ""
+    versions: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def argument_names(self) -> list[str]:
+        """Inputs and parameters in the order of the signature; what is filled in by the executor is left out."""
+        return [*self.inputs, *(name for name, p in self.parameters.items() if p.kind != "beam")]
+
+
+def parse(function: Callable[..., Any], **options: Any) -> ComponentSpec:
+    """Read a function's signature.
+
+    Raises:
+        WiringError: A parameter has no or an impossible annotation, or a reserved name.
+    """
+    name = options.pop("name", None) or function.__name__
+    hints = typing.get_type_hints(function, include_extras=True)
+    inputs: dict[str, InputSpec] = {}
+    outputs: dict[str, type[Artifact]] = {}
+    parameters: dict[str, ParameterSpec] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        _check_parameter(name, parameter, hints)
+        annotation = hints[parameter.name]
+        bare, optional = _strip_optional(annotation)
+        role = _role(bare)
+        if role is INPUT:
+            inputs[parameter.name] = _input(name, parameter, get_args(bare)[0], optional)
+        elif role is OUTPUT:
+            outputs[parameter.name] = _artifact_type(name, parameter.name, get_args(bare)[0])
+        else:
+            parameters[parameter.name] = ParameterSpec(annotation, parameter.default)
+    values = _values(hints.get("return", type(None)))
+    outputs |= {key: VALUE_TYPES.get(annotation, JsonValue) for key, annotation in values.items()}
+    _check_outputs(name, outputs)
+    return ComponentSpec(
+        name=name,
+        reference=f"{module_name(function.__module__)}:{function.__qualname__}",
+        inputs=inputs,
+        outputs=outputs,
+        parameters=parameters,
+        values=values,
+        summary=(inspect.getdoc(function) or "").split("\n", 1)[0],
+        source=function.__code__.co_filename,
+        **options,
+    )
+
+
+def module_name(name: str) -> str:
+    """Return the name by which a worker can import a module; a script run as `__main__` goes by its file's name."""
+    if name != "__main__":
+        return name
+    return pathlib.Path(getattr(sys.modules["__main__"], "__file__", None) or "__main__").stem
+
+
+def _check_parameter(component_name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> None:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        raise WiringError(f"{component_name}() declares *{parameter.name}; a component names each of its arguments.")
+    if parameter.name not in hints:
+        raise WiringError(
+            f"{component_name}() gives {parameter.name!r} no annotation. Write Input[T], Output[T] or a JSON type."
+        )
+    if parameter.name in OPTION_NAMES:
+        raise WiringError(
+            f"{component_name}() names a parameter {parameter.name!r}, which every node takes as an option. Rename it."
+        )
+
+
+def _check_outputs(component_name: str, outputs: Mapping[str, type[Artifact]]) -> None:
+    for output in outputs:
+        if output in RESERVED_OUTPUTS or output.startswith("_"):
+            raise WiringError(f"{component_name}() names an output {output!r}, a name that nodes use. Rename it.")
+
+
+def _strip_optional(annotation: Any) -> tuple[Any, bool]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        rest = [arm for arm in get_args(annotation) if arm is not type(None)]
+        if len(rest) == 1:
+            return rest[0], True
+    return annotation, False
+
+
+def _role(annotation: Any) -> Any:
+    metadata = getattr(annotation, "__metadata__", ())
+    return next((mark for mark in metadata if mark is INPUT or mark is OUTPUT), None)
+
+
+def _input(component_name: str, parameter: inspect.Parameter, inner: Any, optional: bool) -> InputSpec:
+    if get_origin(inner) is list:
+        kind = _artifact_type(component_name, parameter.name, get_args(inner)[0])
+        return InputSpec(kind, many=True, optional=optional or parameter.default is not MISSING)
+    return InputSpec(_artifact_type(component_name, parameter.name, inner), optional=optional)
+
+
+def _artifact_type(component_name: str, argument: str, annotation: Any) -> type[Artifact]:
+    if isinstance(annotation, type) and issubclass(annotation, Artifact):
+        return annotation
+    raise WiringError(
+        f"{component_name}({argument}=...) is declared over {annotation!r}; Input and Output take an artifact type, "
+        f"such as Examples or a subclass of Artifact of your own."
+    )
+
+
+def _values(annotation: Any) -> dict[str, Any]:
+    if annotation is type(None) or annotation is None:
+        return {}
+    if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
+        return typing.get_type_hints(annotation)
+    return {SINGLE_VALUE: annotation}

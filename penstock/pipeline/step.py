@@ -1,0 +1,51 @@
+"""What a running step can say and ask: progress, and which execution it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """The running step: ids of its execution and run, and where its progress goes."""
+
+    execution: str
+    run: str
+    step: str
+    report: Report
+
+
+# One step at a time runs in a worker; a plain global is seen by the threads that Beam and Keras start.
+_current: StepContext | None = None
+
+
+def enter(context: StepContext | None) -> None:
+    """Make `context` the running step; None ends it."""
+    global _current  # noqa: PLW0603 - see above
+    _current = context
+
+
+def execution() -> str:
+    """Return the ULID of the running execution, or "" outside a step."""
+    return _current.execution if _current else ""
+
+
+def run() -> str:
+    """Return the ULID of the run, or "" outside a step."""
+    return _current.run if _current else ""
+
+
+def progress(done: float, total: float | None = None, **metrics: Any) -> None:
+    """Report how far the step is.
+
+    Args:
+        done: Units of work finished, such as rows or training steps.
+        total: Units in all, where known.
+        **metrics: Any JSON values worth showing beside, such as `loss=0.3`.
+    """
+    if _current:
+        _current.report({"done": done, "total": total, **({"metrics": metrics} if metrics else {})})

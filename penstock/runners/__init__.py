@@ -1,0 +1,1 @@
+"""Makes a Plan happen: scheduler, driver, cache key, workers, publisher."""
