@@ -143,8 +143,7 @@ def _dense_list(column: pa.Array, feature: RawFeature) -> np.ndarray[Any, Any]:
     lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     if np.any((lengths != size) & ~((lengths == 0) & (not feature.required))):
         raise CellError(
-            f"Column {feature.name!r} must have {size} value(s) in every row, "
-            f"a row has {lengths[lengths != size][0]}.",
+            f"Column {feature.name!r} must have {size} value(s) in every row, a row has {lengths[lengths != size][0]}.",
             column=feature.name,
         )
     filled = np.full((len(column), size), feature.missing, dtype=feature.numpy_type)

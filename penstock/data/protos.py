@@ -44,9 +44,7 @@ def read_schema(path: str) -> schema_pb2.Schema:
             line=error.GetLine(),
         ) from error
     except UnicodeDecodeError as error:
-        raise DataFormatError(
-            f"{file} is not a schema in text format: it is no UTF-8 text.", file=file
-        ) from error
+        raise DataFormatError(f"{file} is not a schema in text format: it is no UTF-8 text.", file=file) from error
 
 
 def write_schema(path: str, schema: schema_pb2.Schema) -> None:

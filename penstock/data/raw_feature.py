@@ -149,9 +149,7 @@ def _feature_of(field: pa.Field) -> RawFeature:
 
 def is_list(type_: pa.DataType) -> bool:
     """Whether a type is a list of any physical kind."""
-    return bool(
-        pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
-    )
+    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
 
 
 def is_bytes(type_: pa.DataType) -> bool:

@@ -1,0 +1,167 @@
+"""Files by name and content: listing sources, hashing, digests of folders, manifests. Standard library only."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+MANIFEST = "_files.json"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileHash:
+    """One file of a tree.
+
+    Attributes:
+        path: Relative to the tree's root, with "/"; "" when the tree is a single file.
+        size: In bytes.
+        sha256: Of the content, in hex.
+    """
+
+    path: str
+    size: int
+    sha256: str
+
+
+def list_files(path: str) -> tuple[str, list[str]]:
+    """Lists the source files behind a file, a folder (with its subfolders) or a glob.
+
+    Hidden names and names that begin with "_" are skipped below the base, unless a file is named outright.
+    `**` in a glob matches any number of folders.
+
+    Returns:
+        The absolute base folder and the names relative to it, with "/", sorted; no names when nothing matches.
+    """
+    full = os.path.abspath(os.path.expanduser(path))
+    if os.path.isfile(full):
+        return os.path.dirname(full), [os.path.basename(full)]
+    if os.path.isdir(full):
+        return full, sorted(name for name in _walk(full) if not _is_private(name))
+    base = _glob_base(full)
+    found = (os.path.relpath(match, base) for match in glob.glob(full, recursive=True) if os.path.isfile(match))
+    return base, sorted({name for name in map(_posix, found) if not _is_private(name)})
+
+
+def sha256_of(path: str) -> str:
+    """Returns the SHA-256 of a file's content, in hex."""
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(_CHUNK))
+    with open(path, "rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+    return digest.hexdigest()
+
+
+def hash_tree(path: str) -> list[FileHash]:
+    """Hashes a file, or every file below a folder (but its manifest), sorted by name.
+
+    Empty folders, times and permissions don't count; links count as what they point to.
+
+    Raises:
+        FileNotFoundError: There is nothing at `path`.
+    """
+    if os.path.isfile(path):
+        return [FileHash("", os.path.getsize(path), sha256_of(path))]
+    if not os.path.isdir(path):
+        raise FileNotFoundError(f"There is no file or folder at {path}.")
+    return [
+        FileHash(name, os.path.getsize(full), sha256_of(full))
+        for name in sorted(_walk(path))
+        if name != MANIFEST
+        for full in [os.path.join(path, name)]
+    ]
+
+
+def digest_tree(path: str) -> str:
+    """Returns the digest of a file's content, or of a folder's names and contents: "tree-1:<32 hex>".
+
+    The digest of a single file doesn't depend on its name.
+    """
+    return digest_entries(hash_tree(path))
+
+
+def digest_entries(entries: Iterable[FileHash]) -> str:
+    """Returns the digest of an already hashed tree, in any order of its files."""
+    lines = sorted(f"{entry.sha256} {entry.size} {json.dumps(entry.path)}\n" for entry in entries)
+    return "tree-1:" + hashlib.sha256("".join(lines).encode()).hexdigest()[:32]
+
+
+def write_manifest(folder: str) -> str:
+    """Writes `_files.json` into a folder: path, size and SHA-256 of each file.
+
+    Returns:
+        The SHA-256 of the manifest, in hex: the folder's `bytes_digest`.
+    """
+    lines = (json.dumps(asdict(entry), separators=(",", ":")) for entry in hash_tree(folder))
+    text = "[\n" + ",\n".join(lines) + "\n]\n"
+    Path(folder, MANIFEST).write_text(text, encoding="utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_manifest(folder: str) -> list[FileHash]:
+    """Reads a folder's manifest.
+
+    Raises:
+        FileNotFoundError: The folder has none.
+        ValueError: It is damaged.
+    """
+    file = Path(folder, MANIFEST)
+    try:
+        return [FileHash(**entry) for entry in json.loads(file.read_text(encoding="utf-8"))]
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise ValueError(f"{file} is damaged: {error}.") from error
+
+
+def check_manifest(folder: str, *, deep: bool = False) -> list[str]:
+    """Compares a folder with its manifest: names and sizes, with `deep` contents too.
+
+    Returns:
+        One sentence for each difference; none when all is well.
+    """
+    try:
+        recorded = {entry.path: entry for entry in read_manifest(folder)}
+    except (FileNotFoundError, ValueError) as error:
+        return [f"The manifest can't be read: {error}"]
+    present = set(_walk(folder)) - {MANIFEST}
+    problems = [f"{name} is missing." for name in sorted(recorded.keys() - present)]
+    problems += [f"{name} is not in the manifest." for name in sorted(present - recorded.keys())]
+    for name in sorted(recorded.keys() & present):
+        problems += _differences(folder, recorded[name], deep)
+    return problems
+
+
+def _differences(folder: str, entry: FileHash, deep: bool) -> Iterator[str]:
+    full = os.path.join(folder, entry.path)
+    size = os.path.getsize(full)
+    if size != entry.size:
+        yield f"{entry.path} has {size} bytes, the manifest says {entry.size}."
+    elif deep and sha256_of(full) != entry.sha256:
+        yield f"{entry.path} has another content than the manifest says."
+
+
+def _walk(folder: str) -> Iterator[str]:
+    """Yields every file below a folder, relative to it, with "/"."""
+    for parent, _, names in os.walk(folder, followlinks=False):
+        for name in names:
+            yield _posix(os.path.relpath(os.path.join(parent, name), folder))
+
+
+def _glob_base(pattern: str) -> str:
+    """Returns the deepest folder of a pattern that holds no wildcard."""
+    parts = Path(pattern).parts
+    fixed = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
+    return os.path.join(*parts[:fixed])
+
+
+def _is_private(name: str) -> bool:
+    return any(part.startswith((".", "_")) for part in name.split("/"))
+
+
+def _posix(path: str) -> str:
+    return path.replace(os.sep, "/")
