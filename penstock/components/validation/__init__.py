@@ -1,0 +1,1 @@
+"""Components that describe examples, infer or import their schema, and refuse examples that break it."""

@@ -1,0 +1,333 @@
+"""Statistics of one column, gathered batch by batch and merged: presence, numbers, strings, bytes."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from tensorflow_metadata.proto.v0.statistics_pb2 import (
+    BytesStatistics,
+    CommonStatistics,
+    FeatureNameStatistics,
+    Histogram,
+    NumericStatistics,
+    StringStatistics,
+)
+
+from penstock.components.validation.exact_moments import Moments, moments_of_floats, moments_of_integers
+from penstock.components.validation.quantiles import (
+    Floats,
+    Quantiles,
+    constant_histogram,
+    quantiles_histogram,
+    standard_histogram,
+)
+from penstock.components.validation.value_counts import ValueCounts
+
+TOP_VALUES = 20
+"""How many of the most frequent strings are named; TFDV's default."""
+
+RANK_HISTOGRAM_BUCKETS = 1000
+"""How many strings the rank histogram holds, and so at most how many a domain is checked by; TFDV's default."""
+
+
+class Kind(Enum):
+    """What a column's values are described as."""
+
+    INT = "int"
+    FLOAT = "float"
+    STRING = "string"
+    BYTES = "bytes"
+    CATEGORICAL = "categorical"
+    """Integers that are names: counted like strings, reported as integers."""
+
+
+_PROTO_TYPES = {
+    Kind.INT: FeatureNameStatistics.INT,
+    Kind.FLOAT: FeatureNameStatistics.FLOAT,
+    Kind.STRING: FeatureNameStatistics.STRING,
+    Kind.BYTES: FeatureNameStatistics.BYTES,
+    Kind.CATEGORICAL: FeatureNameStatistics.INT,
+}
+
+
+class Presence:
+    """In how many rows a feature is present, and with how many values."""
+
+    def __init__(self, *, lists: bool) -> None:
+        self._lists = lists
+        self._lengths = Quantiles()
+        self.rows = 0
+        self.present = 0
+        self.values = 0
+        self._least = math.inf
+        self._most = 0
+
+    def add(self, column: pa.Array) -> None:
+        """Add a column (rows,) of values or lists."""
+        present = len(column) - column.null_count
+        self.rows += len(column)
+        self.present += present
+        if not self._lists:
+            self.values += present
+            if present:
+                self._least = self._most = 1
+            return
+        lengths = np.asarray(pc.drop_null(pc.list_value_length(column)), dtype=np.float64)
+        if len(lengths):
+            self.values += int(lengths.sum())
+            self._least = min(self._least, int(lengths.min()))
+            self._most = max(self._most, int(lengths.max()))
+            self._lengths.add(lengths)
+
+    def merge(self, other: Presence) -> None:
+        """Add the rows of `other`."""
+        self.rows += other.rows
+        self.present += other.present
+        self.values += other.values
+        self._least = min(self._least, other._least)
+        self._most = max(self._most, other._most)
+        self._lengths.merge(other._lengths)
+
+    def proto(self) -> CommonStatistics:
+        """Return the common part of a feature's statistics."""
+        common = CommonStatistics(
+            num_non_missing=self.present, num_missing=self.rows - self.present, tot_num_values=self.values
+        )
+        if self.present:
+            common.min_num_values = int(self._least)
+            common.max_num_values = self._most
+            common.avg_num_values = self.values / self.present
+            histogram = (
+                quantiles_histogram(self._lengths.table()) if self._lists else constant_histogram(1.0, self.present)
+            )
+            common.num_values_histogram.CopyFrom(histogram)
+        return common
+
+
+class Numbers:
+    """Moments, extremes and distribution of a numeric column."""
+
+    def __init__(self) -> None:
+        self._moments = Moments()
+        self._quantiles = Quantiles()
+        self._nans = 0
+        self._zeros = 0
+        self._infinities = {math.inf: 0, -math.inf: 0}
+        self._low = math.inf
+        self._high = -math.inf
+
+    def add(self, values: pa.Array) -> None:
+        """Add int64, float32 or float64 values (n,) without nulls."""
+        numbers = values.to_numpy(zero_copy_only=False)
+        if numbers.dtype.kind == "i":
+            self._add_finite(numbers.astype(np.float64), moments_of_integers(numbers))
+            return
+        floats = numbers.astype(np.float64, copy=False)
+        finite = np.isfinite(floats)
+        if not finite.all():
+            self._add_special(floats[~finite])
+            floats = floats[finite]
+        self._add_finite(floats, moments_of_floats(floats))
+
+    def _add_finite(self, floats: Floats, moments: Moments) -> None:
+        if len(floats):
+            self._moments += moments
+            self._zeros += len(floats) - int(np.count_nonzero(floats))
+            self._low = min(self._low, float(floats.min()))
+            self._high = max(self._high, float(floats.max()))
+            self._quantiles.add(floats)
+
+    def _add_special(self, floats: Floats) -> None:
+        infinite = floats[np.isinf(floats)]
+        self._nans += len(floats) - len(infinite)
+        for infinity in self._infinities:
+            self._infinities[infinity] += int(np.count_nonzero(infinite == infinity))
+        self._quantiles.add(infinite)
+
+    def merge(self, other: Numbers) -> None:
+        """Add the values of `other`."""
+        self._moments += other._moments
+        self._quantiles.merge(other._quantiles)
+        self._nans += other._nans
+        self._zeros += other._zeros
+        self._low = min(self._low, other._low)
+        self._high = max(self._high, other._high)
+        for infinity, count in other._infinities.items():
+            self._infinities[infinity] += count
+
+    def proto(self) -> NumericStatistics:
+        """Return the numeric part of a feature's statistics."""
+        statistics = NumericStatistics()
+        negative, positive = self._infinities[-math.inf], self._infinities[math.inf]
+        if self._moments.count + negative + positive:
+            table = self._quantiles.table()
+            statistics.mean, statistics.std_dev = self._mean_and_deviation()
+            statistics.num_zeros = self._zeros
+            statistics.min = -math.inf if negative else min(self._low, math.inf)
+            statistics.max = math.inf if positive else max(self._high, -math.inf)
+            statistics.median = table.median()
+            statistics.histograms.append(standard_histogram(table, self._low, self._high, negative, positive))
+            statistics.histograms.append(quantiles_histogram(table))
+        elif self._nans:
+            statistics.histograms.add(type=Histogram.STANDARD)
+            statistics.histograms.add(type=Histogram.QUANTILES)
+        for histogram in statistics.histograms:
+            histogram.num_nan = self._nans
+        return statistics
+
+    def _mean_and_deviation(self) -> tuple[float, float]:
+        infinite = [infinity for infinity, count in self._infinities.items() if count]
+        if infinite:
+            return sum(infinite), math.nan
+        return self._moments.mean(), self._moments.std_dev()
+
+
+class Strings:
+    """Frequent values, number of distinct ones and lengths of a column of strings."""
+
+    def __init__(self) -> None:
+        self._counts = ValueCounts()
+        self._bytes = 0
+        self._invalid = 0
+
+    def add(self, values: pa.Array) -> None:
+        """Add strings, binaries or integers (n,) without nulls; integers stand for their decimal digits."""
+        if pa.types.is_integer(values.type):
+            values = values.cast(pa.string())
+        elif not _is_text(values.type):
+            self._invalid += _invalid_utf8(values)
+        self._bytes += pc.sum(pc.binary_length(values)).as_py() or 0
+        self._counts.add(values)
+
+    def merge(self, other: Strings) -> None:
+        """Add the values of `other`."""
+        self._counts.merge(other._counts)
+        self._bytes += other._bytes
+        self._invalid += other._invalid
+
+    def proto(self, values: int) -> StringStatistics:
+        """Return the string part of a feature's statistics; `values` is how many there were."""
+        statistics = StringStatistics(
+            unique=self._counts.distinct(),
+            avg_length=self._bytes / values if values else 0.0,
+            invalid_utf8_count=self._invalid,
+        )
+        frequent = self._counts.frequent()
+        for value, count in frequent[:TOP_VALUES]:
+            statistics.top_values.add(value=value, frequency=count)
+        for rank, (value, count) in enumerate(frequent[:RANK_HISTOGRAM_BUCKETS]):
+            statistics.rank_histogram.buckets.add(low_rank=rank, high_rank=rank, label=value, sample_count=count)
+        return statistics
+
+
+class Blobs:
+    """Sizes of a column of bytes that have no meaning as text, such as images."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._least = math.inf
+        self._most = 0
+
+    def add(self, values: pa.Array) -> None:
+        """Add strings or binaries (n,) without nulls."""
+        if len(values):
+            sizes = np.asarray(pc.binary_length(values))
+            self._bytes += int(sizes.sum(dtype=np.int64))
+            self._least = min(self._least, int(sizes.min()))
+            self._most = max(self._most, int(sizes.max()))
+
+    def merge(self, other: Blobs) -> None:
+        """Add the values of `other`."""
+        self._bytes += other._bytes
+        self._least = min(self._least, other._least)
+        self._most = max(self._most, other._most)
+
+    def proto(self, values: int) -> BytesStatistics:
+        """Return the bytes part of a feature's statistics; `values` is how many there were."""
+        if not values:
+            return BytesStatistics()
+        return BytesStatistics(
+            avg_num_bytes=self._bytes / values,
+            min_num_bytes=self._least,
+            max_num_bytes=self._most,
+            max_num_bytes_int=self._most,
+        )
+
+
+class ColumnStatistics:
+    """All that is gathered of one column.
+
+    Args:
+        name: The column's name.
+        kind: What its values are.
+        lists: Whether a row holds a list of values.
+    """
+
+    def __init__(self, name: str, kind: Kind, *, lists: bool) -> None:
+        self.name = name
+        self.kind = kind
+        self._lists = lists
+        self._presence = Presence(lists=lists)
+        self._values: Numbers | Strings | Blobs = _new_values(kind)
+
+    def add(self, column: pa.Array) -> None:
+        """Add the column of one batch (rows,); null means that the feature is missing."""
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        self._presence.add(column)
+        values = pc.list_flatten(column) if self._lists else column
+        if pa.types.is_boolean(values.type) or pa.types.is_integer(values.type):
+            values = values.cast(pa.int64())
+        if not pa.types.is_null(values.type):
+            self._values.add(values.drop_null() if values.null_count else values)
+
+    def merge(self, other: ColumnStatistics) -> None:
+        """Add the rows of `other`, which come after those seen here."""
+        self._presence.merge(other._presence)
+        self._values.merge(other._values)  # type: ignore[arg-type]  # both were made for the same kind
+
+    def proto(self) -> FeatureNameStatistics:
+        """Return the feature's statistics."""
+        feature = FeatureNameStatistics(type=_PROTO_TYPES[self.kind])
+        feature.path.step.append(self.name)
+        if isinstance(self._values, Numbers):
+            feature.num_stats.CopyFrom(self._values.proto())
+            feature.num_stats.common_stats.CopyFrom(self._presence.proto())
+        elif isinstance(self._values, Strings):
+            feature.string_stats.CopyFrom(self._values.proto(self._presence.values))
+            feature.string_stats.common_stats.CopyFrom(self._presence.proto())
+        else:
+            feature.bytes_stats.CopyFrom(self._values.proto(self._presence.values))
+            feature.bytes_stats.common_stats.CopyFrom(self._presence.proto())
+        return feature
+
+
+def _new_values(kind: Kind) -> Numbers | Strings | Blobs:
+    if kind in (Kind.INT, Kind.FLOAT):
+        return Numbers()
+    return Blobs() if kind is Kind.BYTES else Strings()
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _invalid_utf8(values: pa.Array) -> int:
+    text = pa.large_string() if pa.types.is_large_binary(values.type) else pa.string()
+    try:
+        values.cast(text)
+    except pa.ArrowInvalid:
+        return sum(not _decodes(value) for value in values.to_pylist())
+    return 0
+
+
+def _decodes(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
