@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from penstock.pipeline.errors import Unsupported, listing, nearest
 from penstock.pipeline.plan import Json, Plan
+from penstock.pipeline.task import Failure
 
 ENTRY_POINTS = "penstock.runners"
 
@@ -16,7 +17,14 @@ ENTRY_POINTS = "penstock.runners"
 class RunObserver(Protocol):
     """Watches a run: one method, called in the scheduler with each event as a dict of JSON values.
 
-    Events: run_started, step_started, step_progress, step_finished, run_finished.
+    Every event has `event`, `at` (seconds since the epoch) and `run`. The kinds, with what they add:
+
+    - run_started: pipeline, root, code_root, steps (a list of {id, name, needs}).
+    - step_started: step, attempt, reason (why it runs and is not reused).
+    - step_progress: step, done, total (or null), metrics.
+    - step_finished: step, state, reason, seconds, log (a path, "" without a worker), failure (null, or type, message,
+      fault, where, traceback), withheld, gate.
+    - run_finished: state, seconds.
     """
 
     def event(self, event: Mapping[str, Any]) -> None:
@@ -61,6 +69,8 @@ class StepResult:
         values: Value outputs by name.
         withheld: True when the step was to have an effect and had none.
         gate: True when the step is a gate that refused.
+        failure: What went wrong, when the state is FAILED.
+        log: The step's log file, "" when no worker ran it.
     """
 
     id: str
@@ -71,6 +81,8 @@ class StepResult:
     values: Mapping[str, Json] = field(default_factory=dict)
     withheld: bool = False
     gate: bool = False
+    failure: Failure | None = None
+    log: str = ""
 
 
 @dataclass(frozen=True)
