@@ -1,0 +1,102 @@
+"""Stored rows and `tf.Example`s as the tensors that `preprocessing_fn`, `run_fn` and serving see.
+
+A required feature is a dense tensor (batch, *shape). Any other is a `tf.SparseTensor`: (batch, 1) when a row
+holds at most one value, so that its shape does not depend on which rows happen to have one; (batch, longest
+row) when it holds several. All families make their tensors here, so that training and serving see the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from penstock.data import codec
+from penstock.data.raw_feature import RawFeature
+from penstock.data.tensors import parsing_spec
+
+TensorLike = Any  # tf.Tensor | tf.SparseTensor: TensorFlow has no type stubs
+
+
+def dtype_of(feature: RawFeature) -> tf.DType:
+    """Returns the TensorFlow type of a feature."""
+    return tf.as_dtype(feature.dtype)
+
+
+def type_specs(features: Sequence[RawFeature]) -> dict[str, tf.TypeSpec]:
+    """Returns the type of each feature's tensor, the batch dimension unknown."""
+    return {
+        f.name: tf.SparseTensorSpec([None, None], dtype_of(f))
+        if f.shape is None
+        else tf.TensorSpec([None, *f.shape], dtype_of(f), name=f.name)
+        for f in features
+    }
+
+
+def parse_examples(examples: TensorLike, features: Sequence[RawFeature]) -> dict[str, TensorLike]:
+    """Returns the tensors of serialized `tf.Example`s, in a graph or eagerly.
+
+    Args:
+        examples: String tensor (batch,).
+        features: What to parse.
+    """
+    parsed = tf.io.parse_example(examples, parsing_spec(features))
+    rows = tf.shape(examples, out_type=tf.int64)[0]
+    return {f.name: _widened(parsed[f.name], f, rows) for f in features}
+
+
+def _widened(tensor: TensorLike, feature: RawFeature, rows: TensorLike) -> TensorLike:
+    """Gives a sparse scalar the shape (batch, 1), also where every row lacks a value."""
+    if feature.shape is not None or not feature.scalar:
+        return tensor
+    return tf.SparseTensor(tensor.indices, tensor.values, tf.stack([rows, tf.constant(1, tf.int64)]))
+
+
+def from_batch(batch: pa.RecordBatch, features: Sequence[RawFeature]) -> dict[str, TensorLike]:
+    """Returns the tensors of stored rows.
+
+    Raises:
+        BadCell: A required column is absent or has a missing value, or a column can't be cast.
+    """
+    listed = codec.to_list_columns(batch, features)
+    return {f.name: _from_lists(listed.column(i), f) for i, f in enumerate(features)}
+
+
+def _from_lists(column: pa.LargeListArray, feature: RawFeature) -> TensorLike:
+    values = _numpy(column.flatten(), feature)
+    if feature.shape is not None:
+        return tf.constant(values.reshape(-1, *feature.shape), dtype_of(feature))
+    lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    rows = np.repeat(np.arange(len(column), dtype=np.int64), lengths)
+    places = np.arange(len(values), dtype=np.int64) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    width = 1 if feature.scalar else int(lengths.max(initial=0))
+    return tf.SparseTensor(
+        np.stack([rows, places], axis=1), tf.constant(values, dtype_of(feature)), [len(column), width]
+    )
+
+
+def _numpy(values: pa.Array, feature: RawFeature) -> np.ndarray[Any, Any]:
+    array: np.ndarray[Any, Any] = values.to_numpy(zero_copy_only=False)
+    return array.astype(feature.numpy_type, copy=False)
+
+
+def absent(features: Sequence[RawFeature], rows: TensorLike) -> dict[str, TensorLike]:
+    """Returns tensors for columns that nothing reads: no values, or zeros where a feature is required.
+
+    Args:
+        features: The columns.
+        rows: The number of rows, an int64 scalar, in a graph or eagerly.
+    """
+    return {f.name: _absent(f, tf.cast(rows, tf.int64)) for f in features}
+
+
+def _absent(feature: RawFeature, rows: TensorLike) -> TensorLike:
+    if feature.shape is None:
+        shape = tf.stack([rows, tf.constant(1, tf.int64)])
+        return tf.SparseTensor(tf.zeros([0, 2], tf.int64), tf.zeros([0], dtype_of(feature)), shape)
+    flat = tf.zeros([rows * math.prod(feature.shape)], dtype_of(feature))
+    return tf.reshape(flat, [-1, *feature.shape])
