@@ -94,9 +94,7 @@ def score_rows(problem: Problem, labels: npt.NDArray[np.generic], scores: npt.ND
     actual = y.astype(np.int64)
     if problem.task == BINARY:
         clipped = np.clip(p, LOSS_EPSILON, 1 - LOSS_EPSILON)
-        return Scored(
-            y, p, actual, (p > 0.5).astype(np.int64), -np.log(np.where(actual == 1, clipped, 1 - clipped))
-        )
+        return Scored(y, p, actual, (p > 0.5).astype(np.int64), -np.log(np.where(actual == 1, clipped, 1 - clipped)))
     own = p[np.arange(len(p)), actual] / p.sum(axis=1)
     loss = -np.log(np.clip(own, LOSS_EPSILON, 1 - LOSS_EPSILON))
     return Scored(y, p, actual, p.argmax(axis=1).astype(np.int64), loss)
@@ -202,13 +200,12 @@ def _summand(name: str, scored: Scored) -> Floats:
 def _counts(slices: Ints, columns: Ints, width: int) -> Ints:
     size = int(slices.max()) + 1 if len(slices) else 0
     counts: Ints = np.bincount(slices * width + columns, minlength=size * width)
-    table: Ints = counts.reshape(size, width)
-    return table
+    return counts.reshape(size, width)
 
 
 def _plus(left: Ints, right: Ints) -> Ints:
     larger, smaller = (left, right) if len(left) >= len(right) else (right, left)
-    added = larger.copy()
+    added: Ints = larger.copy()
     added[: len(smaller)] += smaller
     return added
 

@@ -7,7 +7,7 @@ value that isn't defined (an AUC where one class doesn't occur) is NaN with a re
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from penstock.pipeline.errors import WiringError, listing, nearest
@@ -47,26 +47,27 @@ class Metric:
     average: str | None = None
 
     def __post_init__(self) -> None:
-        """Check what can be checked without a model."""
-        if self.name not in METRICS:
+        """Check what can be checked without a model; what is a run parameter is checked when its value is known."""
+        if isinstance(self.name, str) and self.name not in METRICS:
             alias = FIELD_NAMES.get(self.name.lower().replace("_", ""))
             hint = f" Penstock calls it {alias!r}." if alias else nearest(self.name.lower(), METRICS)
             raise WiringError(f"Metric({self.name!r}) is not known.{hint} Known: {', '.join(METRICS)}.")
-        self._check_options()
+        if isinstance(self.name, str):
+            self._check_options()
+        self._check_bounds()
 
     def _check_options(self) -> None:
         if self.of_class is not None and not METRICS[self.name].by_class:
             names = ", ".join(name for name, rule in METRICS.items() if rule.by_class)
             raise WiringError(f"Metric({self.name!r}) takes no of_class; these do: {names}.")
-        if self.average is not None and (
-            self.name not in ("precision", "recall") or self.of_class is not None
-        ):
+        if self.average is not None and (self.name not in ("precision", "recall") or self.of_class is not None):
             raise WiringError("Metric(average=...) goes with precision or recall, and without of_class.")
-        if self.average is not None and self.average not in AVERAGES:
-            raise WiringError(
-                f"Metric(average={self.average!r}) is not known. Use one of: {', '.join(AVERAGES)}."
-            )
-        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+        if isinstance(self.average, str) and self.average not in AVERAGES:
+            raise WiringError(f"Metric(average={self.average!r}) is not known. Use one of: {', '.join(AVERAGES)}.")
+
+    def _check_bounds(self) -> None:
+        known = isinstance(self.at_least, int | float) and isinstance(self.at_most, int | float)
+        if known and self.at_least > self.at_most:  # type: ignore[operator]
             raise WiringError(
                 f"Metric({self.name!r}, at_least={self.at_least:g}, at_most={self.at_most:g}) can't hold: "
                 f"at_least is above at_most."
@@ -203,12 +204,8 @@ def _example_count(totals: Totals, _: Metric) -> float:
 
 METRICS: Mapping[str, MetricRule] = {
     "example_count": MetricRule(EVERY_TASK, _example_count, "labelled rows"),
-    "accuracy": MetricRule(
-        CLASSIFICATION, _accuracy, "rows whose class is predicted; binary: score above 0.5"
-    ),
-    "auc": MetricRule(
-        CLASSIFICATION, _auc, "area under ROC; multiclass: mean of one class against the rest", True
-    ),
+    "accuracy": MetricRule(CLASSIFICATION, _accuracy, "rows whose class is predicted; binary: score above 0.5"),
+    "auc": MetricRule(CLASSIFICATION, _auc, "area under ROC; multiclass: mean of one class against the rest", True),
     "auc_pr": MetricRule(CLASSIFICATION, _auc_pr, "area under precision over recall, interpolated", True),
     "precision": MetricRule(CLASSIFICATION, _precision, "predicted rows that are right", True),
     "recall": MetricRule(CLASSIFICATION, _recall, "rows of the class that are found", True),
@@ -264,6 +261,19 @@ def check_task(metric: Metric, task: str, classes: tuple[str, ...]) -> None:
             f"Metric({metric.name!r}, of_class={metric.of_class!r}): the model has no such class."
             f"{nearest(metric.of_class, classes)} It has: {listing(classes)}."
         )
+
+
+def check_slices(slices: Sequence[Sequence[str]], metrics: Sequence[Metric]) -> None:
+    """Check that bounds on every slice have slices to hold for.
+
+    Raises:
+        WiringError: A metric is `per_slice`, and there are no slices.
+    """
+    for metric in metrics:
+        if metric.per_slice and not slices:
+            raise WiringError(
+                f"Metric({metric.name!r}, per_slice=True) needs slices, such as Evaluator(slices=[['column']])."
+            )
 
 
 def class_index(metric: Metric, classes: tuple[str, ...]) -> int:

@@ -129,6 +129,4 @@ class Slicing:
 
 
 def _order(key: SliceKey) -> list[tuple[bool, bool, SliceValue]]:
-    return [
-        (value is None, value == "NaN", "" if value is None or value == "NaN" else value) for value in key
-    ]
+    return [(value is None, value == "NaN", "" if value is None or value == "NaN" else value) for value in key]
