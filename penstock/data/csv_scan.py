@@ -32,7 +32,7 @@ class Cut:
     line: int
 
 
-def find_cuts(file: BinaryIO, start: Cut, size: int, range_bytes: int, delimiter: str, quote: str) -> list[Cut]:
+def find_cuts(file: BinaryIO, start: Cut, size: int, *, delimiter: str, quote: str, range_bytes: int) -> list[Cut]:
     """Cuts the part of a file from `start` to its end `size` into ranges of equal size, on record boundaries.
 
     The ranges depend on the file alone: as few as keep each at `range_bytes` or below, but for long records.
@@ -87,7 +87,7 @@ class RecordScanner:
     def feed(self, block: bytes) -> None:
         """Moves on to the next block."""
         if len(self._data):
-            self._line += _count_lines(self._data)
+            self._line += count_lines(self._data)
             self._inside ^= bool(len(self._toggles) % 2)
             self._previous = int(self._data[-1])
         self._data = np.frombuffer(block, dtype=np.uint8)
@@ -111,11 +111,12 @@ class RecordScanner:
 
     def line_at(self, position: int) -> int:
         """Returns the number of the line at a position of the block."""
-        return self._line + _count_lines(self._data[:position])
+        return self._line + count_lines(self._data[:position])
 
     def _outside(self, positions: Positions) -> npt.NDArray[np.bool_]:
         parity = np.searchsorted(self._toggles, positions) + int(self._inside)
-        return (parity & 1) == 0
+        outside: npt.NDArray[np.bool_] = (parity & 1) == 0
+        return outside
 
     def _find_toggles(self) -> Positions:
         """Returns where in the block the state changes between inside and outside of quotes."""
@@ -170,7 +171,9 @@ def _newlines(data: npt.NDArray[np.uint8]) -> Positions:
     return np.union1d(feeds, lone) if len(lone) else feeds
 
 
-def _count_lines(data: npt.NDArray[np.uint8]) -> int:
+def count_lines(text: bytes | npt.NDArray[np.uint8]) -> int:
+    """Counts the line ends of a text: LF, CR LF, or a lone CR."""
+    data = np.frombuffer(text, dtype=np.uint8) if isinstance(text, bytes) else text
     lines = int(np.count_nonzero(data == _LF))
     returns = np.flatnonzero(data == _CR)
     if len(returns):

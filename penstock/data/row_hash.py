@@ -187,7 +187,8 @@ def _words_at(data: npt.NDArray[np.uint8], positions: npt.NDArray[np.int64]) -> 
     if len(window) < high - low:
         window = np.concatenate([window, np.zeros(high - low - len(window), dtype=np.uint8)])
     unaligned = np.ndarray((len(window) - 7,), dtype="<u8", buffer=window, strides=(1,))
-    return unaligned[positions - low].astype(np.uint64, copy=False)
+    words: Words = unaligned[positions - low].astype(np.uint64, copy=False)
+    return words
 
 
 def _list_cells(values: pa.Array, key: Words) -> tuple[Words, Words]:
@@ -236,7 +237,7 @@ def _mix(words: Words) -> Words:
 
 def _twin(words: Words) -> Words:
     """Returns a second, independent mix of already mixed words."""
-    twins = words * _G
+    twins: Words = words * _G
     twins ^= twins >> _S29
     twins *= _TWIN
     twins ^= twins >> _S32
