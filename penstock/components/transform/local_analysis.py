@@ -7,6 +7,7 @@ traces it five times and saves a model a phase.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -177,3 +178,4 @@ class _Models:
         inside = os.path.join(folder, impl_helper.METADATA_DIR_NAME)
         if os.path.isdir(inside):
             self.metadata = metadata_io.read_metadata(inside)
+            shutil.rmtree(inside)

@@ -1,0 +1,113 @@
+"""The Beam side of Transform: applying a graph range by range, and TFT's own analysis for other runners."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import apache_beam as beam
+import pyarrow as pa
+import tensorflow_transform.beam as tft_beam
+from apache_beam.utils.shared import Shared
+from tfx_bsl.public.tfxio import TensorAdapterConfig
+
+from penstock.components.transform.apply import Application
+from penstock.data import codec
+from penstock.data.examples import read_batches
+from penstock.data.raw_feature import RawFeature
+from penstock.data.shards import ShardWriter, shard_path
+from penstock.pipeline.beam import ROWS_COUNTER, Beam
+
+ANALYSIS_ROWS = 16384
+
+
+@dataclass(frozen=True)
+class Range:
+    """One unit of the second pass: a shard of the raw examples, and the shard that it becomes."""
+
+    split: str
+    source: str
+    destination: str
+
+
+def ranges(files: dict[str, list[str]], destination: str) -> list[Range]:
+    """Returns one range a shard; `files` holds the shards of every split to transform."""
+    return [
+        Range(split, file, shard_path(destination, split, index, len(shards)))
+        for split, shards in files.items()
+        for index, file in enumerate(shards)
+    ]
+
+
+class ApplyTransform(beam.DoFn):  # type: ignore[misc]
+    """Transforms ranges; yields (split, rows) for each. The graph is loaded once a process."""
+
+    def __init__(self, graph: str) -> None:
+        self._graph = graph
+        self._shared = Shared()
+        self._rows = beam.metrics.Metrics.counter(*ROWS_COUNTER)
+
+    def setup(self) -> None:
+        """Loads the graph."""
+        self._apply = self._shared.acquire(lambda: Application(self._graph))
+
+    def process(self, element: Range) -> Iterator[tuple[str, int]]:
+        """Reads a raw shard and writes the transformed one."""
+        with ShardWriter(element.destination, self._apply.schema) as shard:
+            for batch in read_batches(element.source, self._apply.columns):
+                shard.write(self._apply(batch))
+                self._rows.inc(batch.num_rows)
+        yield element.split, shard.digest.rows
+
+
+def apply_ranges(runner: Beam, graph: str, work: Sequence[Range]) -> None:
+    """Transforms all ranges and waits for them."""
+    with runner.pipeline("Transform: apply") as pipeline:
+        _ = pipeline | "Ranges" >> beam.Create(list(work)) | "Apply" >> beam.ParDo(ApplyTransform(graph))
+
+
+class ReadRawBatches(beam.DoFn):  # type: ignore[misc]
+    """Reads shards as the list columns that TFT takes."""
+
+    def __init__(self, features: Sequence[RawFeature]) -> None:
+        self._features = tuple(features)
+
+    def process(self, element: str) -> Iterator[pa.RecordBatch]:
+        """Yields the batches of one shard."""
+        columns = [feature.name for feature in self._features]
+        for batch in read_batches(element, columns, ANALYSIS_ROWS):
+            yield codec.to_list_columns(batch, self._features)
+
+
+def analyze(
+    runner: Beam,
+    preprocessing_fn: Callable[..., object],
+    features: Sequence[RawFeature],
+    files: Sequence[str],
+    destination: str,
+) -> None:
+    """Writes the transform graph by TFT's `AnalyzeDataset`, on any Beam runner.
+
+    Args:
+        runner: Where it runs.
+        preprocessing_fn: The function.
+        features: Its inputs.
+        files: The shards to analyze.
+        destination: Folder of the TransformGraph artifact, reachable from the workers.
+    """
+    config = TensorAdapterConfig(codec.list_schema(features), codec.tensor_representations(features))
+    staging = os.path.dirname(os.path.abspath(destination))
+    with (
+        tempfile.TemporaryDirectory(prefix=".tft-", dir=staging) as folder,
+        tft_beam.Context(temp_dir=folder),
+        runner.pipeline("Transform: analyze") as pipeline,
+    ):
+        rows = (
+            pipeline
+            | "Shards" >> beam.Create(list(files))
+            | "Read" >> beam.ParDo(ReadRawBatches(features)).with_output_types(pa.RecordBatch)
+        )
+        fitted = (rows, config) | "Analyze" >> tft_beam.AnalyzeDataset(preprocessing_fn)
+        _ = fitted | "Write" >> tft_beam.WriteTransformFn(destination)
