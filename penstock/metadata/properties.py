@@ -1,7 +1,7 @@
 """Property values to and from ML Metadata, without loss.
 
-ML Metadata keeps 6 digits of a float, cuts strings at a NUL, refuses NaN and infinities, and has no lists. So what
-it can't carry exactly is written as JSON text, and the artifact lists the names of such properties under ``JSON_NAMES``.
+ML Metadata keeps 6 digits of a float, cuts strings at a NUL, refuses NaN and infinities, and has no lists. So what it
+can't carry exactly is written as JSON text, and the artifact lists the names of such properties (``JSON_NAMES``).
 """
 
 from __future__ import annotations
@@ -28,8 +28,16 @@ _FIELD_OF_KIND = {
     metadata_store_pb2.INT: "int_value",
     metadata_store_pb2.DOUBLE: "double_value",
     metadata_store_pb2.STRING: "string_value",
+    metadata_store_pb2.BOOLEAN: "bool_value",
+}
+_CLASSES_OF_KIND: dict[int, tuple[type, ...]] = {
+    metadata_store_pb2.INT: (int,),
+    metadata_store_pb2.DOUBLE: (int, float),
+    metadata_store_pb2.STRING: (object,),
+    metadata_store_pb2.BOOLEAN: (int,),
 }
 _INT64 = range(-(2**63), 2**63)
+_EXACT_IN_FLOAT = range(-(2**53), 2**53)
 _FLOAT_LIMITS = (1e-290, 1e290)
 
 
@@ -67,17 +75,17 @@ def read_properties(artifact: Any) -> dict[str, Any]:
 def _write(artifact: Any, name: str, value: Any, kind: int | None) -> bool:
     """Set one property; True when its text is JSON."""
     field = _exact_field(value)
-    if kind is not None and value is not None:
+    if kind == metadata_store_pb2.DOUBLE and isinstance(value, int):
+        field = "double_value" if value in _EXACT_IN_FLOAT and _is_short(value) else None
+    if kind is not None and kind in _FIELD_OF_KIND and value is not None:
         _check_kind(artifact, name, value, kind)
         if kind == metadata_store_pb2.STRING and field != "string_value":
             artifact.properties[name].string_value = _to_json(artifact, name, value)
             return True
-        if kind == metadata_store_pb2.DOUBLE and field == "int_value":
-            value, field = float(value), "double_value"
         if field is not None:
             setattr(artifact.properties[name], _FIELD_OF_KIND[kind], value)
             return False
-        if kind == metadata_store_pb2.DOUBLE and math.isfinite(value):
+        if isinstance(value, float) and math.isfinite(value):
             artifact.properties[name].double_value = value  # rounded, for other readers; ours is the JSON below
     if field is not None:
         setattr(artifact.custom_properties[name], field, value)
@@ -113,12 +121,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _check_kind(artifact: Any, name: str, value: Any, kind: int) -> None:
-    fits = {
-        metadata_store_pb2.INT: isinstance(value, int),
-        metadata_store_pb2.DOUBLE: isinstance(value, (int, float)),
-        metadata_store_pb2.STRING: True,
-    }
-    if not fits.get(kind, True):
+    if not isinstance(value, _CLASSES_OF_KIND[kind]):
         declared = metadata_store_pb2.PropertyType.Name(kind)
         raise StoreError(
             f"Property {name!r} of {artifact.type} is declared as {declared}, "

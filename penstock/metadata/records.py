@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 ArtifactState = Literal["LIVE", "DELETED"]
 ExecutionState = Literal["RUNNING", "COMPLETE", "CACHED", "FAILED", "CANCELED", "SKIPPED"]
-FinalState = Literal["COMPLETE", "FAILED", "CANCELED"]
+FinalState = Literal["COMPLETE", "FAILED", "CANCELED", "SKIPPED"]
 RunState = Literal["RUNNING", "COMPLETE", "FAILED", "CANCELED"]
 
 

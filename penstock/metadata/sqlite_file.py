@@ -2,7 +2,7 @@
 
 SQLite's locks belong to the process: closing any descriptor of the file drops those that ML Metadata holds through its
 own copy of SQLite (https://www.sqlite.org/howtocorrupt.html, 2.2). So a file that this process already has open is
-never touched here; ``register`` and ``release`` keep count.
+never touched here; ``prepare`` and ``release`` keep count.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from pathlib import Path
 from penstock.metadata.errors import StoreError
 
 NETWORK_FILE_SYSTEMS = frozenset(
-    "nfs nfs4 cifs smb3 smbfs 9p afs ceph lustre gpfs beegfs glusterfs fuse.sshfs fuse.glusterfs fuse.s3fs".split()
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "glusterfs"}
+    | {"fuse.sshfs", "fuse.glusterfs", "fuse.s3fs"}
 )
 _BUSY_SECONDS = 10.0
 _open_files: Counter[tuple[int, int]] = Counter()
 _open_files_lock = threading.Lock()
 
 
-def prepare(path: Path, schema_version: int) -> None:
+def prepare(path: Path, schema_version: int) -> tuple[int, int]:
     """Check that ``path`` can be a metadata store, and put it in WAL mode (not on a network file system).
 
     A missing or empty file is made ready; anything else that isn't a metadata store is left untouched.
@@ -32,22 +33,19 @@ def prepare(path: Path, schema_version: int) -> None:
         path: The SQLite file.
         schema_version: The schema that the installed ml-metadata writes.
 
+    Returns:
+        A token for ``release``: until then the file counts as open in this process.
+
     Raises:
         StoreError: Not a file, not a database, somebody else's database, another schema, or not accessible.
     """
     _check_access(path)
     with _open_files_lock:
-        if _open_files[_identity(path)]:
-            return
-        try:
-            _inspect(path, schema_version)
-        except sqlite3.DatabaseError as error:
-            raise _explain(path, error) from error
-
-
-def register(path: Path) -> tuple[int, int]:
-    """Note that this process has the file open; gives the token for ``release``."""
-    with _open_files_lock:
+        if not path.exists() or not _open_files[_identity(path)]:
+            try:
+                _inspect(path, schema_version)
+            except (sqlite3.DatabaseError, OSError) as error:
+                raise _explain(path, error) from error
         identity = _identity(path)
         _open_files[identity] += 1
         return identity
@@ -60,8 +58,6 @@ def release(identity: tuple[int, int]) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    if not path.exists():
-        return (0, 0)
     found = path.stat()
     return found.st_dev, found.st_ino
 
@@ -85,6 +81,8 @@ def _check_access(path: Path) -> None:
 
 
 def _inspect(path: Path, schema_version: int) -> None:
+    if not path.exists():
+        path.touch()
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -115,7 +113,7 @@ def _check_schema(path: Path, connection: sqlite3.Connection, schema_version: in
     )
 
 
-def _explain(path: Path, error: sqlite3.DatabaseError) -> StoreError:
+def _explain(path: Path, error: Exception) -> StoreError:
     text = str(error)
     if "not a database" in text or "malformed" in text:
         size = path.stat().st_size
