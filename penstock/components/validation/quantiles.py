@@ -134,37 +134,44 @@ def constant_histogram(value: float, count: int) -> Histogram:
     return histogram
 
 
-def standard_histogram(
-    table: QuantileTable, low: float, high: float, negative_infinities: int, positive_infinities: int
-) -> Histogram:
+@dataclass(frozen=True)
+class Extent:
+    """What numbers span.
+
+    Attributes:
+        low: The least finite one; `inf` when there is none.
+        high: The greatest finite one; `-inf` when there is none.
+        below: How many are -inf.
+        above: How many are +inf.
+    """
+
+    low: float
+    high: float
+    below: int = 0
+    above: int = 0
+
+
+def standard_histogram(table: QuantileTable, extent: Extent) -> Histogram:
     """Return a histogram of ten buckets of equal width over the finite values, and one for each kind of infinity.
 
-    Counts come from the table, by linear interpolation between its points. A bucket holds its upper bound, the
-    first one its lower bound too.
-
-    Args:
-        table: The distribution, infinities included.
-        low: The least finite value; `inf` when there is none.
-        high: The greatest finite value; `-inf` when there is none.
-        negative_infinities: How many values are -inf.
-        positive_infinities: How many values are +inf.
+    Counts come from the table, infinities included, by linear interpolation between its points. A bucket holds its
+    upper bound, the first one its lower bound too.
     """
     histogram = Histogram(type=Histogram.STANDARD)
-    if negative_infinities:
-        histogram.buckets.add(low_value=-np.inf, high_value=-np.inf, sample_count=negative_infinities)
-    if low <= high:
-        _add_equal_width(histogram, table, low, high, negative_infinities, positive_infinities)
-    if positive_infinities:
-        histogram.buckets.add(low_value=np.inf, high_value=np.inf, sample_count=positive_infinities)
+    if extent.below:
+        histogram.buckets.add(low_value=-np.inf, high_value=-np.inf, sample_count=extent.below)
+    if extent.low <= extent.high:
+        _add_equal_width(histogram, table, extent)
+    if extent.above:
+        histogram.buckets.add(low_value=np.inf, high_value=np.inf, sample_count=extent.above)
     return histogram
 
 
-def _add_equal_width(
-    histogram: Histogram, table: QuantileTable, low: float, high: float, below: int, above: int
-) -> None:
-    total = float(table.counts[-1]) - above
+def _add_equal_width(histogram: Histogram, table: QuantileTable, extent: Extent) -> None:
+    low, high = extent.low, extent.high
+    total = float(table.counts[-1]) - extent.above
     if low == high:
-        histogram.buckets.add(low_value=low, high_value=high, sample_count=total - below)
+        histogram.buckets.add(low_value=low, high_value=high, sample_count=total - extent.below)
         return
     # Halving first keeps the width of a range that is wider than any float from overflowing.
     fraction = np.linspace(0.0, 1.0, HISTOGRAM_BUCKETS + 1)
@@ -174,7 +181,7 @@ def _add_equal_width(
     values = np.append(table.values[inner], high)
     counts = np.append(table.counts[inner], total)
     last = np.append(values[1:] != values[:-1], True)
-    reached = np.interp(bounds, values[last], counts[last], left=below)
-    reached[0] = below
+    reached = np.interp(bounds, values[last], counts[last], left=extent.below)
+    reached[0] = extent.below
     for start, end, count in zip(bounds[:-1], bounds[1:], np.diff(reached), strict=True):
         histogram.buckets.add(low_value=start, high_value=end, sample_count=count)

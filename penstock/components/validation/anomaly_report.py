@@ -1,0 +1,90 @@
+"""What a failing gate says: which features break the schema, by what evidence, and how to accept it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
+
+from penstock.components.validation.anomalies import Anomaly, Validation
+from penstock.components.validation.schema_patch import patch_lines
+from penstock.pipeline.errors import MAX_FAILURES, listing
+
+_MAX_EVIDENCE = 240
+_MAX_CHANGES = 5
+
+
+def refusal(validations: Mapping[str, Validation]) -> str:
+    """Return the message of a gate that refuses, or "" when there is no anomaly of severity ERROR.
+
+    Args:
+        validations: By split, in the order in which they are to be told.
+    """
+    empty = [split for split, validation in validations.items() if validation.no_data]
+    failures = [f"- {_named(empty)}: no example at all. Check the source, or exclude the split."] if empty else []
+    for anomaly, splits in _errors(validations):
+        failures.append(_failure(anomaly, splits, validations[splits[0]]))
+    if not failures:
+        return ""
+    left = len(failures) - MAX_FAILURES
+    lines = [
+        f"The examples break the schema in {len(failures)} {'place' if len(failures) == 1 else 'places'}:",
+        *failures[:MAX_FAILURES],
+        *([f"- and {left} more."] if left > 0 else []),
+        'All of them are in the output "anomalies" (Split-<name>/SchemaDiff.pb). To record anomalies and go on: '
+        'ExampleValidator(..., fail_on="never").',
+    ]
+    return "\n".join(lines)
+
+
+def warning_lines(validations: Mapping[str, Validation]) -> list[str]:
+    """Return a line for each anomaly that isn't an error."""
+    return [
+        f"{_named([split])}, {_subject(anomaly)}: {_evidence(anomaly)}"
+        for split, validation in validations.items()
+        for anomaly in (*validation.features, validation.dataset)
+        if anomaly is not None and not anomaly.is_error
+    ]
+
+
+def _errors(validations: Mapping[str, Validation]) -> list[tuple[Anomaly, list[str]]]:
+    """Return each error once, with the splits that have it."""
+    grouped: dict[tuple[str, tuple[int, ...]], tuple[Anomaly, list[str]]] = {}
+    for split, validation in validations.items():
+        for anomaly in (*validation.features, validation.dataset):
+            if anomaly is not None and anomaly.is_error:
+                key = anomaly.name, tuple(finding.type for finding in anomaly.findings)
+                grouped.setdefault(key, (anomaly, []))[1].append(split)
+    return list(grouped.values())
+
+
+def _failure(anomaly: Anomaly, splits: list[str], validation: Validation) -> str:
+    types = {int(finding.type) for finding in anomaly.findings}
+    text = f"- {_named(splits)}, {_subject(anomaly)}: {_evidence(anomaly)} [{_type_names(types)}]"
+    if AnomalyInfo.SCHEMA_MISSING_COLUMN in types:
+        known = {feature.name for feature in validation.schema.feature}
+        new = [name for name in validation.columns if name not in known]
+        text += f"\n  New in the data: {listing(map(repr, new))}. Was it renamed?" if new else ""
+    changes = patch_lines(anomaly)
+    if changes:
+        shown = "; ".join(changes[:_MAX_CHANGES])
+        more = f"; and {len(changes) - _MAX_CHANGES} more" if len(changes) > _MAX_CHANGES else ""
+        text += f"\n  If it is intended, edit the curated schema: {shown}{more}."
+    return text
+
+
+def _named(splits: list[str]) -> str:
+    return f"{'split' if len(splits) == 1 else 'splits'} {listing(splits)}"
+
+
+def _subject(anomaly: Anomaly) -> str:
+    return f"column {anomaly.name!r}" if anomaly.name else "the data set"
+
+
+def _evidence(anomaly: Anomaly) -> str:
+    told = " ".join(f"{finding.short.rstrip('.')}: {finding.long.rstrip('.')}." for finding in anomaly.findings)
+    return told if len(told) <= _MAX_EVIDENCE else told[: _MAX_EVIDENCE - 1] + "…"
+
+
+def _type_names(types: set[int]) -> str:
+    return ", ".join(AnomalyInfo.Type.Name(each) for each in sorted(types))

@@ -1,0 +1,53 @@
+"""`ExampleValidator`: the gate that holds examples against a schema and stops what would use them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal
+
+from penstock.artifacts import ExampleAnomalies, ExampleStatistics, Schema
+from penstock.components.validation.split_selection import kept_splits
+from penstock.pipeline import GateFailed, Input, Output, component
+
+
+@component(gates="statistics.examples")
+def ExampleValidator(
+    statistics: Input[ExampleStatistics],
+    schema: Input[Schema],
+    anomalies: Output[ExampleAnomalies],
+    *,
+    exclude_splits: list[str] | None = None,
+    fail_on: Literal["error", "never"] = "error",
+    environment: str = "",
+    severities: dict[str, Literal["ERROR", "WARNING"]] | None = None,
+) -> None:
+    """Hold the statistics of every split against a schema; fail on what TFDV calls an error.
+
+    It is a gate: steps that use the examples which the statistics describe wait for it and are skipped when it
+    fails. What it finds is published either way.
+
+    Args:
+        statistics: What is checked.
+        schema: What it is checked against; nothing in it is passed over: checks that aren't covered are refused.
+        anomalies: `Split-<name>/SchemaDiff.pb`, an `Anomalies` proto that TFDV reads; one without anomalies too.
+        exclude_splits: Splits that are not checked.
+        fail_on: "error" fails the step on an anomaly of severity ERROR; "never" records only.
+        environment: Where the data comes from, such as "SERVING": features that the schema has not in this
+            environment may be missing. By default the schema's environments don't count.
+        severities: Severities by anomaly type, such as {"SCHEMA_NEW_COLUMN": "WARNING"}; all are "ERROR" by default.
+    """
+    from penstock.components.validation.anomaly_report import refusal, warning_lines
+    from penstock.components.validation.split_validation import validate_splits
+    from penstock.data.protos import read_schema, read_statistics, split_names_of, write_anomalies
+
+    splits = kept_splits("ExampleValidator", split_names_of(statistics.path), exclude_splits)
+    described = {split: read_statistics(statistics.path, split) for split in splits}
+    validations = validate_splits(described, read_schema(schema.path), environment, severities or {})
+    for split, validation in validations.items():
+        write_anomalies(anomalies.path, split, validation.proto())
+    anomalies.properties.update(span=statistics.properties.get("span", 0), split_names=splits)
+    message = refusal(validations)
+    if message and fail_on == "error":
+        raise GateFailed(message)
+    for line in ([message] if message else []) + warning_lines(validations):
+        logging.getLogger(__name__).warning(line)

@@ -1,0 +1,40 @@
+"""`StatisticsGen`: describes every split of examples, in TFDV's format."""
+
+from __future__ import annotations
+
+from penstock.artifacts import Examples, ExampleStatistics, Schema
+from penstock.components.validation.split_selection import kept_splits
+from penstock.pipeline import Beam, Input, Output, component
+
+
+@component(versions=("tfx-bsl",))
+def StatisticsGen(
+    examples: Input[Examples],
+    statistics: Output[ExampleStatistics],
+    *,
+    schema: Input[Schema] | None = None,
+    exclude_splits: list[str] | None = None,
+    beam: Beam = Beam(),
+) -> None:
+    """Describe every split of examples in one pass: presence, moments, quantiles, frequent values.
+
+    Counts, moments and extremes are exact. Quantiles are right to within 1% of the rows. The number of distinct
+    strings and their counts are exact up to 4,096 distinct ones.
+
+    Args:
+        examples: What to describe.
+        statistics: `Split-<name>/FeatureStats.pb`, a `DatasetFeatureStatisticsList` that TFDV and Facets read.
+        schema: Says which integers are categories (their values are then counted like strings) and which strings
+            are images (their sizes are then described). Without it all integers are numbers.
+        exclude_splits: Splits that are not described.
+        beam: Filled in by the executor.
+    """
+    from penstock.components.validation.statistics_beam import write_all_statistics
+    from penstock.data.examples import split_names
+    from penstock.data.protos import read_schema
+
+    splits = kept_splits("StatisticsGen", split_names(examples.path), exclude_splits)
+    hints = read_schema(schema.path) if schema is not None else None
+    with beam.pipeline("StatisticsGen") as pipeline:
+        write_all_statistics(pipeline, examples.path, splits, hints, statistics.path)
+    statistics.properties.update(span=examples.properties.get("span", 0), split_names=splits)
