@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from penstock.artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 from penstock.components.evaluation.metrics import Metric, check_slices, check_task
@@ -63,7 +62,6 @@ def check_arguments(
     slices: Sequence[Sequence[str]] | None = None,
     label: str | None = None,
     example_splits: Sequence[str] | None = None,
-    **_: Any,
 ) -> None:
     """Check label, slices, splits and metrics against what is recorded of the examples and the model.
 

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,11 +40,19 @@ class Report:
     label: str
     splits: Sequence[str]
 
+    @cached_property
+    def overall(self) -> Totals:
+        """The totals of all labelled rows."""
+        return self.evaluation.overall()
+
+    @cached_property
+    def slices(self) -> list[tuple[dict[str, Any], Totals]]:
+        """Each slice's raw values by column, and its totals."""
+        return [(slice_key(found), found.totals) for found in self.evaluation.slices()]
+
     def verdict(self) -> Verdict:
         """Hold the evaluation against the bounds of its metrics."""
-        evaluation = self.evaluation
-        slices = [(slice_key(found), found.totals) for found in evaluation.slices()]
-        return judge(self.metrics, evaluation.overall(), slices, evaluation.overflowed())
+        return judge(self.metrics, self.overall, self.slices, self.evaluation.overflowed())
 
     def reported(self) -> list[Metric]:
         """Return every metric once: recorded ones first, then what was asked for beyond them."""
@@ -67,9 +76,8 @@ def metric_values(metrics: Sequence[Metric], totals: Totals) -> dict[str, float 
 
 
 def metrics_document(report: Report, verdict: Verdict) -> dict[str, Any]:
-    """Return the content of `metrics.json`; `docs` describe it."""
-    evaluation, metrics = report.evaluation, report.reported()
-    overall = evaluation.overall()
+    """Return the content of `metrics.json`: values by metric, null with a reason where one is undefined."""
+    evaluation, metrics, overall = report.evaluation, report.reported(), report.overall
     return {
         "format": FORMAT,
         "task": evaluation.problem.task,
@@ -83,11 +91,11 @@ def metrics_document(report: Report, verdict: Verdict) -> dict[str, Any]:
         "undefined": _undefined(metrics, overall),
         "slices": [
             {
-                "slice": slice_key(found),
-                "metrics": metric_values(metrics, found.totals),
-                "undefined": _undefined(metrics, found.totals),
+                "slice": key,
+                "metrics": metric_values(metrics, totals),
+                "undefined": _undefined(metrics, totals),
             }
-            for found in evaluation.slices()
+            for key, totals in report.slices
         ],
         "slices_left_out": [
             {"columns": list(columns), "reason": f"more than {MAX_SLICES:,} slices"}
@@ -163,13 +171,13 @@ def write_blessing(folder: str, verdict: Verdict) -> None:
 def evaluation_properties(report: Report) -> dict[str, Any]:
     """Return what is recorded of the evaluation, so that it can be shown without opening a file."""
     evaluation = report.evaluation
-    overall = metric_values(report.reported(), evaluation.overall())
+    overall = metric_values(report.reported(), report.overall)
     return {
         "task": evaluation.problem.task,
         "label": report.label,
-        "rows": evaluation.overall().count,
+        "rows": report.overall.count,
         "rows_without_label": evaluation.unlabelled,
-        "slices": len(evaluation.slices()),
+        "slices": len(report.slices),
         "metrics": {key: number for key, number in overall.items() if number is not None},
     }
 
