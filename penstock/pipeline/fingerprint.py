@@ -198,7 +198,8 @@ def _is_dynamic(statement: ast.stmt) -> bool:
 
 
 def _path_of(module: str, root: str) -> str | None:
-    if not module:
+    """Return the file of a module below `root`; Penstock itself is never the user's code."""
+    if not module or (root != _INSTALLED and module.split(".", 1)[0] == "penstock"):
         return None
     base = os.path.join(root, *module.split("."))
     for path in (f"{base}.py", os.path.join(base, "__init__.py")):

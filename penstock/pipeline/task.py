@@ -89,16 +89,21 @@ class Task(Message, frozen=True, kw_only=True):
     modules: dict[str, str] = {}
     outputs: dict[str, TaskOutput] = {}
     values: tuple[str, ...] = ()
+    precondition: str = ""
     env: dict[str, str] = {}
     beam: TaskBeam | None = None
 
 
 class OutputInfo(Message, frozen=True, kw_only=True):
-    """What came of one output: recorded properties, both digests, size in bytes and number of files."""
+    """What came of one output: recorded properties, both digests, size in bytes and number of files.
+
+    `uri` is set for what lies outside the execution's folder, an importer's artifact.
+    """
 
     type: str
     digest: str
     bytes_digest: str
+    uri: str = ""
     properties: dict[str, Any] = {}
     bytes: int = 0
     files: int = 0

@@ -1,0 +1,266 @@
+"""Node -> Task or reuse: resolves inputs and parameters, computes the cache key, looks for an earlier result."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from penstock.data import files
+from penstock.metadata.artifact_types import Artifact
+from penstock.metadata.records import ArtifactRecord, ExecutionRecord, NewArtifact, NewExecution
+from penstock.metadata.store import MetadataStore
+from penstock.pipeline import parameters
+from penstock.pipeline.annotations import load_symbol
+from penstock.pipeline.errors import DataError, Unsupported
+from penstock.pipeline.plan import AnyNode, Binding, ImporterPlan, Json, Plan, StepPlan
+from penstock.pipeline.runner import RunRequest
+from penstock.pipeline.task import Task, TaskArtifact, TaskBeam, TaskFiles, TaskOutput
+from penstock.runners import cache_key, sources
+from penstock.runners.cache_key import CacheKey
+from penstock.runners.layout import KEY, Layout, new_id
+
+EXTERNAL_FILES = "ExternalFiles"
+BEAM_PROFILES = {"direct": "FnApiRunner"}
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What the driver decided for a node.
+
+    Attributes:
+        task: To be executed, or None when `source` is reused.
+        execution: What begins in the store.
+        key: The cache key.
+        source: The earlier execution whose outputs are reused.
+        reason: Why, in one line.
+    """
+
+    execution: NewExecution
+    key: CacheKey
+    reason: str
+    task: Task | None = None
+    source: ExecutionRecord | None = None
+
+
+@dataclass
+class Driver:
+    """Drives the nodes of one run; remembers what each has made, for those that come after."""
+
+    run: str
+    plan: Plan
+    request: RunRequest
+    store: MetadataStore
+    layout: Layout
+    memo: sources.HashMemo
+    made: dict[str, dict[str, list[ArtifactRecord]]] = field(default_factory=dict)
+
+    def drive(self, node: AnyNode) -> Drive:
+        """Make a node concrete.
+
+        Raises:
+            PenstockError: An input can't be resolved, or the node's kind isn't run by this version.
+        """
+        if isinstance(node, StepPlan):
+            return self._step(node)
+        if isinstance(node, ImporterPlan):
+            return self._importer(node)
+        kind = type(node).__struct_config__.tag
+        raise Unsupported(f"Node {node.id!r} is of kind {kind!r}; this version runs steps and importers.")
+
+    def _step(self, step: StepPlan) -> Drive:
+        values = {name: self._substitute(value) for name, value in step.parameters.items()}
+        inputs = {name: [self._artifact(each) for each in bindings] for name, bindings in step.inputs.items()}
+        resolved = {name: self._files(step, name, value) for name, value in step.files.items() if value is not None}
+        external = {name: external_files(found) for name, found in resolved.items()}
+        digests = {name: [record.digest for record in records] for name, records in inputs.items()}
+        digests |= {name: [artifact.digest] for name, artifact in external.items()}
+        key = cache_key.of_step(step, values, digests, self.plan.sources)
+        task = self._task(step, key, values, inputs, resolved)
+        recorded: dict[str, list[int | NewArtifact]] = {
+            name: [record.id for record in records] for name, records in inputs.items()
+        }
+        recorded |= {name: [artifact] for name, artifact in external.items()}
+        return self._decide(step, task, key, recorded)
+
+    def _importer(self, node: ImporterPlan) -> Drive:
+        value = self._substitute(node.uri)
+        label = f"Importer(id={node.id!r}, source_uri=...)"
+        if not isinstance(value, str) or "://" in value:
+            raise Unsupported(f"{label} takes a local path, got {value!r:.80}.")
+        path = parameters.absolute(value, self.request.code_root)
+        if not os.path.exists(path):
+            raise DataError(f"{label}: there is nothing at {path}. Pass the path of an existing file or folder.")
+        found = sources.resolve(label, path, self.request.code_root, self.memo)
+        step = StepPlan(id=node.id, component="", name="Importer", outputs={"result": node.output})
+        key = cache_key.of_step(step, {"uri": path} | node.properties, {"uri": [_digest(found)]}, {})
+        task = self._task(step, key, node.properties, {}, {})
+        output = TaskOutput(path=path, uri=path, type=node.output.type, digest=node.output.digest)
+        return self._decide(step, msgspec.structs.replace(task, outputs={"result": output}), key, {})
+
+    def _decide(
+        self, step: StepPlan, task: Task, key: CacheKey, inputs: Mapping[str, list[int | NewArtifact]]
+    ) -> Drive:
+        source, reason = self._reusable(step, key)
+        execution = NewExecution(
+            ulid=task.execution,
+            component=step.component or "penstock.pipeline.importer:Importer",
+            pipeline=self.plan.name,
+            run=self.run,
+            step=step.id,
+            started=time.time(),
+            inputs=inputs,
+            cache_key=key.digest,
+            reason=reason,
+            facts={
+                "seed": task.seed,
+                "log": self.layout.relative(task.log),
+                "parameters": task.parameters,
+                "gate": step.gates,
+                "effect": step.effect is not None,
+            },
+        )
+        return Drive(execution, key, reason, task=None if source else task, source=source)
+
+    def _reusable(self, step: StepPlan, key: CacheKey) -> tuple[ExecutionRecord | None, str]:
+        if not self.request.cache:
+            return None, "the cache is off for this run"
+        if not step.cache:
+            return None, "the cache is off for this step"
+        found = self.store.find_cached(key.digest)
+        if found is None:
+            return None, self._why(step.id, key)
+        problem = self._damage(found)
+        if problem:
+            return None, problem
+        if step.effect and step.effect.still_true and not self._still_true(step.effect.still_true, found):
+            return None, "its effect doesn't hold any more"
+        return found, f"unchanged since run {found.run}"
+
+    def _why(self, step: str, key: CacheKey) -> str:
+        folder = os.path.dirname(self.layout.execution(self.plan.name, step, "-"))
+        earlier = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        for execution in reversed(earlier):
+            path = os.path.join(folder, execution, KEY)
+            if os.path.exists(path):
+                with open(path, "rb") as file:
+                    return cache_key.explain(msgspec.json.decode(file.read())["ingredients"], key.ingredients)
+        return "no earlier result"
+
+    def _damage(self, execution: ExecutionRecord) -> str:
+        """Say what is wrong with an execution's files, "" when they are there and of the recorded size."""
+        for name, records in execution.outputs.items():
+            for record in records:
+                path = self.layout.absolute(record.uri)
+                if not os.path.exists(path):
+                    return f"the files of its output {name} are gone"
+                inside = path.startswith(self.layout.root)
+                problems = files.check_manifest(path) if inside and os.path.isdir(path) else []
+                if problems:
+                    return f"its output {name} is damaged: {problems[0]}"
+        return ""
+
+    def _still_true(self, reference: str, execution: ExecutionRecord) -> bool:
+        outputs = {name: artifact_of(records[0], self.layout) for name, records in execution.outputs.items() if records}
+        return bool(load_symbol(reference)(outputs))
+
+    def _task(
+        self,
+        step: StepPlan,
+        key: CacheKey,
+        values: Mapping[str, Json],
+        inputs: Mapping[str, list[ArtifactRecord]],
+        resolved: Mapping[str, TaskFiles],
+    ) -> Task:
+        execution, attempt = new_id(), 1
+        staging = self.layout.attempt(self.run, execution, attempt)
+        final = self.layout.execution(self.plan.name, step.id, execution)
+        return Task(
+            run=self.run,
+            pipeline=self.plan.name,
+            step=step.id,
+            execution=execution,
+            attempt=attempt,
+            component=step.component,
+            staging=staging,
+            code_root=self.request.code_root,
+            log=self.layout.log(self.run, step.id),
+            seed=key.seed,
+            inputs={name: tuple(self._input(record) for record in records) for name, records in inputs.items()},
+            many=step.many,
+            parameters=dict(values),
+            paths=step.paths,
+            files=dict(resolved),
+            modules=step.modules,
+            outputs={
+                name: TaskOutput(
+                    path=os.path.join(staging, name),
+                    uri=os.path.join(final, name),
+                    type=output.type,
+                    digest=output.digest,
+                )
+                for name, output in step.outputs.items()
+            },
+            values=step.values,
+            precondition=step.precondition,
+            env=step.env,
+            beam=self._beam(step),
+        )
+
+    def _beam(self, step: StepPlan) -> TaskBeam | None:
+        if step.beam is None:
+            return None
+        return TaskBeam(
+            parameter=step.beam.parameter,
+            profile=self.request.beam,
+            runner=BEAM_PROFILES[self.request.beam],
+            workers=self.request.beam_workers,
+            options=step.beam.options,
+        )
+
+    def _input(self, record: ArtifactRecord) -> TaskArtifact:
+        path = self.layout.absolute(record.uri)
+        return TaskArtifact(
+            type=record.type,
+            path=path,
+            uri=path,
+            id=record.id,
+            digest=record.digest,
+            bytes_digest=record.bytes_digest,
+            properties=record.properties,
+        )
+
+    def _files(self, step: StepPlan, name: str, value: Json) -> TaskFiles:
+        label = f"{step.id}({name}=...)"
+        return sources.resolve(label, self._substitute(value), self.request.code_root, self.memo)
+
+    def _substitute(self, value: Json) -> Json:
+        return parameters.substitute(value, self.request.parameters, self._value)
+
+    def _value(self, binding: Binding) -> Json:
+        return self._artifact(binding).properties["value"]
+
+    def _artifact(self, binding: Binding) -> ArtifactRecord:
+        return self.made[binding.node][binding.output][0]
+
+
+def external_files(found: TaskFiles) -> NewArtifact:
+    """Describe source files as an artifact from outside."""
+    uri = os.path.join(found.base, found.files[0].name) if len(found.files) == 1 else found.base
+    listed = [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in found.files]
+    return NewArtifact(type=EXTERNAL_FILES, uri=uri, digest=_digest(found), properties={"files": listed})
+
+
+def _digest(found: TaskFiles) -> str:
+    return files.digest_entries([files.FileHash(file.name, file.size, file.sha256) for file in found.files])
+
+
+def artifact_of(record: ArtifactRecord, layout: Layout) -> Artifact:
+    """Return a recorded artifact as a component's function would see it."""
+    path = layout.absolute(record.uri)
+    return Artifact(
+        path, path, dict(record.properties), id=record.id, digest=record.digest, bytes_digest=record.bytes_digest
+    )

@@ -1,0 +1,67 @@
+"""A run's events: one line of JSON each in events.jsonl, and told to every observer."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import msgspec
+
+from penstock.pipeline.plan import Plan, dependencies
+from penstock.pipeline.runner import RunObserver, StepResult
+from penstock.pipeline.task import Progress
+
+
+class RunLog:
+    """Writes and tells what happens; see `RunObserver` for the events."""
+
+    def __init__(self, run: str, folder: str, observers: tuple[RunObserver, ...]) -> None:
+        self._run = run
+        self._observers = observers
+        os.makedirs(folder, exist_ok=True)
+        self._file = open(os.path.join(folder, "events.jsonl"), "ab", buffering=0)  # noqa: SIM115 - closed in `close`
+
+    def run_started(self, plan: Plan, root: str, code_root: str) -> None:
+        """Tell that the run begins, and which steps it has."""
+        steps = [
+            {"id": node.id, "name": getattr(node, "name", type(node).__name__), "needs": sorted(dependencies(node))}
+            for node in plan.nodes
+        ]
+        self._tell("run_started", pipeline=plan.name, root=root, code_root=code_root, steps=steps)
+
+    def step_started(self, step: str, attempt: int, reason: str) -> None:
+        """Tell that a worker has a step, and why it isn't reused."""
+        self._tell("step_started", step=step, attempt=attempt, reason=reason)
+
+    def step_progress(self, step: str, progress: Progress) -> None:
+        """Pass on a step's own report."""
+        self._tell("step_progress", step=step, done=progress.done, total=progress.total, metrics=progress.metrics)
+
+    def step_finished(self, result: StepResult) -> None:
+        """Tell how a step ended."""
+        self._tell(
+            "step_finished",
+            step=result.id,
+            state=result.state,
+            reason=result.reason,
+            seconds=result.seconds,
+            log=result.log,
+            failure=msgspec.to_builtins(result.failure),
+            withheld=result.withheld,
+            gate=result.gate,
+        )
+
+    def run_finished(self, state: str, seconds: float) -> None:
+        """Tell how the run ended."""
+        self._tell("run_finished", state=state, seconds=seconds)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _tell(self, event: str, **details: Any) -> None:
+        told = {"event": event, "at": round(time.time(), 3), "run": self._run, **details}
+        self._file.write(msgspec.json.encode(told) + b"\n")
+        for observer in self._observers:
+            observer.event(told)

@@ -1,0 +1,357 @@
+"""Task -> Outcome: calls the component's function and digests what it made; knows neither store nor scheduler."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import json
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from penstock.data import files
+from penstock.metadata.artifact_types import Artifact
+from penstock.pipeline import parameters, step
+from penstock.pipeline.annotations import FileEntry, Files, ModuleFile, Secret, load_symbol
+from penstock.pipeline.beam import Beam
+from penstock.pipeline.definition import Component
+from penstock.pipeline.errors import GateFailed, PenstockError, Skip, UserCodeError
+from penstock.pipeline.signature import SINGLE_VALUE, ComponentSpec
+from penstock.pipeline.task import (
+    COMPLETE,
+    FAILED,
+    SKIPPED,
+    Facts,
+    Failure,
+    Outcome,
+    OutputInfo,
+    Progress,
+    Task,
+    TaskArtifact,
+    TaskOutput,
+)
+
+VALUE_FILE = "value.json"
+Report = Callable[[Progress], None]
+
+
+def execute(task: Task, report: Report) -> Outcome:
+    """Run one task in this process, fill its staging folder and say what came of it.
+
+    Never raises for what the component does: an exception becomes the outcome's failure.
+    """
+    meter = Meter()
+    context = step.StepContext(
+        task.execution,
+        task.run,
+        task.step,
+        lambda said: report(Progress(execution=task.execution, **said)),
+    )
+    step.enter(context)
+    made: dict[str, Artifact] = {}
+    try:
+        outputs, values = _run(task, meter, made)
+        return _outcome(task, COMPLETE, meter, outputs=outputs, values=values)
+    except Skip as skip:
+        return _outcome(task, SKIPPED, meter, reason=str(skip))
+    except GateFailed as refusal:
+        failure = describe(refusal, task)
+        return _outcome(
+            task, FAILED, meter, outputs=_salvage(task, meter, made), failure=failure, reason=failure.message
+        )
+    except BaseException as error:
+        failure = describe(error, task)
+        return _outcome(task, FAILED, meter, failure=failure, reason=f"{failure.type}: {failure.message}")
+    finally:
+        step.enter(None)
+
+
+class Meter:
+    """Wall and CPU time of a step and its parts."""
+
+    def __init__(self) -> None:
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+        self.parts: dict[str, float] = {}
+
+    def part(self, name: str, since: float) -> None:
+        """Add the CPU time since `since` to a part."""
+        self.parts[name] = self.parts.get(name, 0.0) + time.process_time() - since
+
+    def facts(self, bytes_in: int, bytes_out: int) -> Facts:
+        """Return all that was measured."""
+        return Facts(
+            wall=round(time.perf_counter() - self.wall, 6),
+            cpu=round(time.process_time() - self.cpu, 6),
+            peak_memory=_peak_memory(),
+            bytes_in=bytes_in,
+            bytes_out=bytes_out,
+            worker=os.getpid(),
+            **{name: round(seconds, 6) for name, seconds in self.parts.items()},
+        )
+
+
+def _run(task: Task, meter: Meter, made: dict[str, Artifact]) -> tuple[dict[str, OutputInfo], dict[str, Any]]:
+    if not task.component:
+        return _import(task), {}
+    since = time.process_time()
+    component = load_component(task)
+    arguments = bind(task, component.spec, made)
+    if task.precondition:
+        check = load_symbol(task.precondition)
+        check(**{name: arguments[name] for name in inspect.signature(check).parameters})
+    meter.part("import_cpu", since)
+    since = time.process_time()
+    returned = component.function(**arguments)
+    meter.part("function_cpu", since)
+    values = _values(task, component.spec, returned)
+    since = time.process_time()
+    infos = {name: _finish(task, name, artifact.properties) for name, artifact in made.items()}
+    infos |= {name: _write_value(task, name, value) for name, value in values.items()}
+    meter.part("digest_cpu", since)
+    return infos, values
+
+
+def load_component(task: Task) -> Component[Any]:
+    """Import the component that a task names.
+
+    Raises:
+        UserCodeError: The module can't be imported, or what it holds under the name is no component.
+    """
+    module, _, name = task.component.partition(":")
+    file = os.path.join(task.code_root, *module.split(".")) + ".py"
+    try:
+        found = load_symbol(task.component)
+    except PenstockError as error:
+        raise UserCodeError(f"{error} Was the file changed while the pipeline runs?") from error
+    except Exception:
+        ModuleFile(file, module).load()
+        raise
+    if not isinstance(found, Component):
+        raise UserCodeError(f"{task.component} is a {type(found).__name__}, no @component function.")
+    return found
+
+
+def bind(task: Task, spec: ComponentSpec, made: dict[str, Artifact]) -> dict[str, Any]:
+    """Return the function's keyword arguments for a task; the outputs among them are added to `made` too."""
+    arguments: dict[str, Any] = {}
+    for name, port in spec.inputs.items():
+        found = [_artifact(port.type, item) for item in task.inputs.get(name, ())]
+        if port.many:
+            arguments[name] = found
+        elif found:
+            arguments[name] = found[0]
+        else:
+            arguments[name] = None
+    for name, kind in spec.outputs.items():
+        if name not in spec.values:
+            made[name] = kind(task.outputs[name].path, task.outputs[name].uri)
+            os.makedirs(made[name].path, exist_ok=True)
+    for name, parameter in spec.parameters.items():
+        arguments[name] = _parameter(task, name, parameter.kind, parameter.annotation)
+    return arguments | made
+
+
+def _parameter(task: Task, name: str, kind: str, annotation: Any) -> Any:
+    if kind == "beam":
+        beam = task.beam
+        return Beam(beam.profile, beam.runner, beam.workers, beam.options) if beam else Beam()
+    if kind == "files":
+        given = task.files.get(name)
+        return given and Files(given.base, tuple(FileEntry(f.path, f.name, f.size, f.sha256) for f in given.files))
+    if kind == "module":
+        path = task.modules.get(name)
+        return path and ModuleFile(os.path.join(task.code_root, path), path.removesuffix(".py").replace("/", "."))
+    value = task.parameters[name]
+    if kind == "path" and isinstance(value, str):
+        return parameters.convert(parameters.absolute(value, task.code_root), annotation)
+    return parameters.convert(_reveal(value), annotation)
+
+
+def _reveal(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Secret(value["$secret"]) if "$secret" in value else {key: _reveal(item) for key, item in value.items()}
+    return [_reveal(item) for item in value] if isinstance(value, list) else value
+
+
+def _artifact(kind: type[Artifact], given: TaskArtifact) -> Artifact:
+    return kind(
+        given.path,
+        given.uri,
+        dict(given.properties),
+        id=given.id,
+        digest=given.digest,
+        bytes_digest=given.bytes_digest,
+    )
+
+
+def _values(task: Task, spec: ComponentSpec, returned: Any) -> dict[str, Any]:
+    if not spec.values:
+        return {}
+    named = returned._asdict() if hasattr(returned, "_asdict") else {SINGLE_VALUE: returned}
+    checked: dict[str, Any] = {}
+    for name, annotation in spec.values.items():
+        plain = parameters.to_json(named.get(name))
+        try:
+            parameters.convert(plain, annotation)
+        except Exception as error:
+            raise UserCodeError(
+                f"{spec.name}() declares that it returns {name}: {inspect.formatannotation(annotation)}, "
+                f"and returned {named.get(name)!r:.60} ({error})."
+            ) from None
+        checked[name] = plain
+    return checked
+
+
+def _write_value(task: Task, name: str, value: Any) -> OutputInfo:
+    os.makedirs(task.outputs[name].path, exist_ok=True)
+    with open(os.path.join(task.outputs[name].path, VALUE_FILE), "w", encoding="utf-8") as file:
+        json.dump(value, file, sort_keys=True)
+    return _finish(task, name, {"value": value})
+
+
+def _finish(task: Task, name: str, properties: Mapping[str, Any]) -> OutputInfo:
+    """Digest one output where it lies and write its manifest."""
+    output = task.outputs[name]
+    if not os.path.exists(output.path) or (os.path.isdir(output.path) and not os.listdir(output.path)):
+        raise UserCodeError(
+            f"{task.step} left its output {name!r} empty. Write files into {name}.path, a folder made for it."
+        )
+    digest = _digest(output)
+    if os.path.isdir(output.path):
+        bytes_digest = files.write_manifest(output.path)
+        sizes = [entry.size for entry in files.read_manifest(output.path)]
+    else:
+        bytes_digest, sizes = files.sha256_of(output.path), [os.path.getsize(output.path)]
+    return OutputInfo(
+        type=output.type,
+        digest=digest,
+        bytes_digest=bytes_digest,
+        properties=parameters.to_json(dict(properties)),
+        bytes=sum(sizes),
+        files=len(sizes),
+    )
+
+
+def _digest(output: TaskOutput) -> str:
+    try:
+        found: str = load_symbol(output.digest)(output.path)
+    except Exception as error:
+        raise UserCodeError(f"What lies at {output.path} is no valid {output.type}: {error}") from error
+    return found
+
+
+def _salvage(task: Task, meter: Meter, made: Mapping[str, Artifact]) -> dict[str, OutputInfo]:
+    """Digest what a refusing gate has written, so that it can be looked at."""
+    since = time.process_time()
+    written = {name: made[name] for name in made if os.path.isdir(made[name].path) and os.listdir(made[name].path)}
+    found = {name: _finish(task, name, artifact.properties) for name, artifact in written.items()}
+    meter.part("digest_cpu", since)
+    return found
+
+
+def _import(task: Task) -> dict[str, OutputInfo]:
+    """Digest an artifact from outside where it lies."""
+    name, output = next(iter(task.outputs.items()))
+    digest = _digest(output)
+    entries = files.hash_tree(output.path)
+    size = sum(entry.size for entry in entries)
+    info = OutputInfo(
+        type=output.type,
+        digest=digest,
+        bytes_digest=files.digest_entries(entries),
+        uri=output.path,
+        properties=task.parameters,
+        bytes=size,
+        files=len(entries),
+    )
+    return {name: info}
+
+
+def _outcome(
+    task: Task,
+    state: str,
+    meter: Meter,
+    *,
+    outputs: dict[str, OutputInfo] | None = None,
+    values: dict[str, Any] | None = None,
+    failure: Failure | None = None,
+    reason: str = "",
+) -> Outcome:
+    made = outputs or {}
+    facts = meter.facts(0, sum(info.bytes for info in made.values()))
+    return Outcome(
+        execution=task.execution,
+        state=state,
+        outputs=made,
+        values=values or {},
+        reason=reason,
+        failure=failure,
+        facts=facts,
+    )
+
+
+def describe(error: BaseException, task: Task) -> Failure:
+    """Say what went wrong and whose turn it is."""
+    where, user = locate(error, task.code_root)
+    fault = getattr(error, "fault", None)
+    if fault is None and isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        fault = "platform"
+    if fault is None:
+        fault = "user code" if user else "platform"
+    message = str(error) or type(error).__name__
+    if isinstance(error, IsADirectoryError) and any(o.path == error.filename for o in task.outputs.values()):
+        message += ". An output's path is a folder made for it: write files inside"
+    return Failure(
+        type=type(error).__name__,
+        message=message,
+        fault=fault,
+        where=where,
+        traceback="".join(traceback.format_exception(error)),
+        gate=isinstance(error, GateFailed),
+    )
+
+
+def locate(error: BaseException, code_root: str) -> tuple[str, bool]:
+    """Return "model.py:41" of the innermost frame below the code root, in the error or its causes."""
+    current: BaseException | None = error
+    found = ""
+    while current is not None:
+        for frame in traceback.extract_tb(current.__traceback__):
+            if is_local(frame.filename, code_root):
+                found = f"{os.path.relpath(frame.filename, code_root)}:{frame.lineno}"
+        if isinstance(current, SyntaxError) and current.filename and is_local(current.filename, code_root):
+            found = f"{os.path.relpath(current.filename, code_root)}:{current.lineno}"
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return found, bool(found)
+
+
+def is_local(path: str, code_root: str) -> bool:
+    """Say whether a file is the user's own: below the code root and not installed there."""
+    return path.startswith(code_root + os.sep) and "site-packages" not in path
+
+
+def _peak_memory() -> int:
+    """Return the peak resident memory of this process in bytes, since the worker last reset it."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as file:
+            line = next(line for line in file if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    except OSError:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def secrets_of(task: Task) -> list[str]:
+    """Return the values of the secrets that a task uses, to be masked in its log."""
+    return [os.environ[name] for name in _secret_names(task.parameters) if os.environ.get(name)]
+
+
+def _secret_names(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        if "$secret" in value:
+            return [value["$secret"]]
+        return [name for item in value.values() for name in _secret_names(item)]
+    return [name for item in value for name in _secret_names(item)] if isinstance(value, list) else []

@@ -1,0 +1,275 @@
+"""The local runner: drives ready nodes, keeps the workers busy, publishes what they bring back."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from penstock.metadata.records import ArtifactRecord, CachedExecution, NewExecution, RunRecord, RunState
+from penstock.metadata.store import MetadataStore, MlmdStore
+from penstock.pipeline.errors import PenstockError, PlatformError, Unsupported, listing, nearest
+from penstock.pipeline.plan import Plan, StepPlan
+from penstock.pipeline.runner import RunRequest, RunResult, StepResult
+from penstock.pipeline.task import (
+    CANCELED,
+    COMPLETE,
+    FAILED,
+    SKIPPED,
+    Failure,
+    Finished,
+    Outcome,
+    Progress,
+    Task,
+)
+from penstock.runners import facts, locks
+from penstock.runners.driver import BEAM_PROFILES, Drive, Driver
+from penstock.runners.events import RunLog
+from penstock.runners.executor import describe
+from penstock.runners.layout import Layout, new_id
+from penstock.runners.pool import WorkerPool
+from penstock.runners.publisher import Publisher
+from penstock.runners.recovery import recover
+from penstock.runners.scheduler import CACHED, Scheduler
+from penstock.runners.sources import HashMemo
+
+
+class LocalRunner:
+    """Runs a plan on this machine: steps in worker processes, metadata in an embedded store."""
+
+    def run(self, plan: Plan, request: RunRequest) -> RunResult:
+        """Run a plan and wait for it; see `Runner.run`."""
+        if request.beam not in BEAM_PROFILES:
+            raise Unsupported(
+                f"There is no Beam profile {request.beam!r}.{nearest(request.beam, BEAM_PROFILES)} "
+                f"This version runs: {listing(BEAM_PROFILES)}."
+            )
+        layout = Layout(request.root)
+        prepare_root(layout)
+        with ExitStack() as stack:
+            store = stack.enter_context(MlmdStore.open(layout.database))
+            recover(store, layout)
+            run = new_id()
+            lock = locks.acquire(layout, run)
+            stack.callback(lock.release)
+            memo = HashMemo(layout.hashes)
+            stack.callback(memo.close)
+            log = RunLog(run, layout.run(run), request.observers)
+            stack.callback(log.close)
+            pool = WorkerPool(request.workers or os.cpu_count() or 1, layout.root)
+            stack.callback(pool.close)
+            stack.callback(shutil.rmtree, layout.staging(run), True)
+            driver = Driver(run, plan, request, store, layout, memo)
+            return _LocalRun(driver, Publisher(store, layout), pool, log).run()
+
+
+def prepare_root(layout: Layout) -> None:
+    """Make a root usable.
+
+    Raises:
+        PlatformError: It can't be made or written.
+    """
+    try:
+        os.makedirs(os.path.join(layout.root, ".staging"), exist_ok=True)
+        probe = os.path.join(layout.root, ".staging", f".probe-{os.getpid()}")
+        with open(probe, "w", encoding="ascii"):
+            os.unlink(probe)
+    except OSError as error:
+        raise PlatformError(
+            f"The root {layout.root} can't be written: {error.strerror}. Choose another with --root DIR, or repair "
+            f"its permissions."
+        ) from error
+
+
+@dataclass
+class _LocalRun:
+    """One run under way."""
+
+    driver: Driver
+    publisher: Publisher
+    pool: WorkerPool
+    log: RunLog
+    started: float = field(default_factory=time.time)
+    results: dict[str, StepResult] = field(default_factory=dict)
+    tasks: dict[str, Task] = field(default_factory=dict)
+    cached: list[CachedExecution] = field(default_factory=list)
+    skipped: list[NewExecution] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.plan, self.request, self.layout = self.driver.plan, self.driver.request, self.driver.layout
+        self.store: MetadataStore = self.driver.store
+        self.scheduler = Scheduler(self.plan.nodes)
+
+    def run(self) -> RunResult:
+        run = self.driver.run
+        with open(os.path.join(self.layout.run(run), "plan.json"), "wb") as file:
+            file.write(self.plan.to_json())
+        self.store.begin_run(
+            RunRecord(id=run, pipeline=self.plan.name, started=self.started, facts=facts.gather(self.request))
+        )
+        self.log.run_started(self.plan, self.layout.root, self.request.code_root)
+        with self._ending():
+            while not self.scheduler.over:
+                self._start_ready()
+                if self.pool.busy:
+                    self._take_news()
+        state = self._state()
+        seconds = round(time.time() - self.started, 3)
+        return RunResult(run, self.plan.name, state, self.layout.root, seconds, self.results)
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Record how the run ends, also when it is interrupted."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._cancel("interrupted")
+            raise
+        finally:
+            self._flush()
+            ended = time.time()
+            self.store.end_run(self.driver.run, self._state(), ended)
+            self.log.run_finished(self._state(), round(ended - self.started, 3))
+
+    def _state(self) -> RunState:
+        states = {result.state for result in self.results.values()}
+        if CANCELED in states or not self.scheduler.over:
+            return "CANCELED"
+        return "FAILED" if FAILED in states else "COMPLETE"
+
+    def _start_ready(self) -> None:
+        for node_id in self.scheduler.ready():
+            if not self.pool.free:
+                return
+            self.scheduler.start(node_id)
+            started = time.time()
+            try:
+                drive = self.driver.drive(self.scheduler.nodes[node_id])
+            except (PenstockError, OSError) as error:
+                self._undrivable(node_id, error)
+                continue
+            if drive.source is not None:
+                self._reuse(node_id, drive, started)
+            elif drive.task is not None:
+                self._begin(drive, drive.task)
+
+    def _begin(self, drive: Drive, task: Task) -> None:
+        self._flush()
+        os.makedirs(task.staging, exist_ok=True)
+        drive.key.write(task.staging)
+        self.store.begin(drive.execution)
+        self.tasks[task.execution] = task
+        self.log.step_started(task.step, task.attempt, drive.reason)
+        self.pool.submit(task)
+
+    def _reuse(self, node_id: str, drive: Drive, started: float) -> None:
+        assert drive.source is not None
+        self.cached.append(CachedExecution(drive.execution, drive.source))
+        seconds = round(time.time() - started, 3)
+        self._succeeded(StepResult(node_id, CACHED, drive.reason, seconds), drive.source.outputs)
+
+    def _undrivable(self, node_id: str, error: Exception) -> None:
+        """Record a step that couldn't even be made concrete, a missing input file for one."""
+        failure = Failure(type=type(error).__name__, message=str(error), fault=getattr(error, "fault", "platform"))
+        execution = NewExecution(
+            ulid=new_id(),
+            component=getattr(self.scheduler.nodes[node_id], "component", ""),
+            pipeline=self.plan.name,
+            run=self.driver.run,
+            step=node_id,
+            started=time.time(),
+        )
+        self.store.begin(execution)
+        self.store.publish(execution.ulid, "FAILED", ended=time.time(), error=failure.message, reason=failure.message)
+        self._ended(StepResult(node_id, FAILED, reason=failure.message, failure=failure))
+
+    def _take_news(self) -> None:
+        for event in self.pool.events():
+            if isinstance(event, Progress):
+                if event.execution in self.tasks:
+                    self.log.step_progress(self.tasks[event.execution].step, event)
+            elif isinstance(event, Finished):
+                self._finished(self.tasks.pop(event.outcome.execution), event.outcome)
+
+    def _finished(self, task: Task, outcome: Outcome) -> None:
+        try:
+            made = self.publisher.publish(task, outcome)
+        except OSError as error:
+            failure = describe(error, task)
+            outcome = Outcome(execution=outcome.execution, state=FAILED, reason=failure.message, failure=failure)
+            self.publisher.discard(task, outcome)
+            made = {}
+        seconds = outcome.facts.wall
+        if outcome.state == COMPLETE:
+            self._succeeded(StepResult(task.step, COMPLETE, seconds=seconds, log=task.log), made)
+            return
+        step = self.scheduler.nodes[task.step]
+        self._ended(
+            StepResult(
+                task.step,
+                outcome.state,
+                reason=outcome.reason,
+                seconds=seconds,
+                outputs=self._paths(made),
+                withheld=outcome.state == SKIPPED and isinstance(step, StepPlan) and step.effect is not None,
+                gate=outcome.failure is not None and outcome.failure.gate,
+                failure=outcome.failure,
+                log=task.log,
+            )
+        )
+
+    def _succeeded(self, result: StepResult, made: dict[str, list[ArtifactRecord]]) -> None:
+        self.driver.made[result.id] = made
+        values = {name: found[0].properties["value"] for name, found in made.items() if "value" in found[0].properties}
+        self._ended(dataclasses.replace(result, outputs=self._paths(made), values=values))
+
+    def _ended(self, result: StepResult) -> None:
+        self.results[result.id] = result
+        self.log.step_finished(result)
+        for node_id, reason in self.scheduler.finish(result.id, result.state):
+            self._skip(node_id, reason)
+
+    def _skip(self, node_id: str, reason: str) -> None:
+        node = self.scheduler.nodes[node_id]
+        withheld = isinstance(node, StepPlan) and node.effect is not None
+        self.results[node_id] = StepResult(node_id, SKIPPED, reason, withheld=withheld)
+        self.skipped.append(
+            NewExecution(
+                ulid=new_id(),
+                component=getattr(node, "component", ""),
+                pipeline=self.plan.name,
+                run=self.driver.run,
+                step=node_id,
+                started=time.time(),
+                reason=reason,
+            )
+        )
+        self.log.step_finished(self.results[node_id])
+
+    def _cancel(self, reason: str) -> None:
+        """Stop what is under way, and record it."""
+        self.pool.close()
+        for node_id in self.scheduler.cancel():
+            self._skip(node_id, reason)
+        for task in self.tasks.values():
+            self.publisher.discard(task, Outcome(execution=task.execution, state=CANCELED, reason=reason))
+            self.scheduler.finish(task.step, CANCELED)
+            self.results[task.step] = StepResult(task.step, CANCELED, reason, log=task.log)
+            self.log.step_finished(self.results[task.step])
+        self.tasks.clear()
+
+    def _flush(self) -> None:
+        """Record the cache hits and skipped steps since the last time, each kind in one transaction."""
+        if self.cached:
+            self.store.record_cached(self.cached)
+            self.cached.clear()
+        if self.skipped:
+            self.store.record_skipped(self.skipped)
+            self.skipped.clear()
+
+    def _paths(self, made: dict[str, list[ArtifactRecord]]) -> dict[str, list[str]]:
+        return {name: [self.layout.absolute(record.uri) for record in found] for name, found in made.items()}

@@ -1,0 +1,174 @@
+"""Worker processes: started by spawn, reused while their environment fits, watched over one selector."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from penstock.pipeline.task import (
+    COMPLETE,
+    FAILED,
+    Facts,
+    Failure,
+    Finished,
+    Outcome,
+    Task,
+    WorkerEvent,
+    encode,
+    event_decoder,
+)
+
+MEMORY_LIMIT = 4 << 30
+"""A worker whose step peaked above this many bytes is retired rather than reused."""
+
+FIXED_ENVIRONMENT = {
+    "TF_USE_LEGACY_KERAS": "0",  # importing tensorflow_transform sets it to 1, and tf.keras becomes Keras 2
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_DETERMINISTIC_OPS": "1",
+    "TF_ENABLE_ONEDNN_OPTS": "0",  # its kernels round differently from run to run
+    "KERAS_BACKEND": "tensorflow",
+    "PYTHONHASHSEED": "0",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+@dataclass(eq=False)
+class Worker:
+    """One process: its socket, what it was started for, what it is doing."""
+
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+    environment: tuple[tuple[str, str], ...]
+    task: Task | None = None
+    done: int = 0
+    retired: bool = False
+    unread: bytearray = field(default_factory=bytearray)
+
+
+class WorkerPool:
+    """At most `size` workers; a task goes to the warmest one with its environment, else to a new one."""
+
+    def __init__(self, size: int, folder: str) -> None:
+        self.size = size
+        self._folder = folder
+        self._workers: list[Worker] = []
+        self._selector = selectors.DefaultSelector()
+
+    @property
+    def busy(self) -> list[Task]:
+        """The tasks under way."""
+        return [worker.task for worker in self._workers if worker.task]
+
+    @property
+    def free(self) -> int:
+        """How many more tasks can be taken now."""
+        return self.size - len(self.busy)
+
+    def submit(self, task: Task) -> None:
+        """Give a task to a worker; there must be a free place."""
+        environment = tuple(sorted(task.env.items()))
+        idle = [worker for worker in self._workers if worker.task is None]
+        fitting = [worker for worker in idle if worker.environment == environment]
+        if fitting:
+            worker = max(fitting, key=lambda each: each.done)
+        else:
+            if len(self._workers) >= self.size and idle:
+                self._stop(idle[0])
+            worker = self._start(environment)
+        worker.task = task
+        with suppress(BrokenPipeError):  # a worker's end is reported by the next `events`
+            worker.channel.sendall(encode(task) + b"\n")
+
+    def events(self, timeout: float | None = None) -> list[WorkerEvent]:
+        """Wait for news and return it; a worker that died yields a failed outcome."""
+        news: list[WorkerEvent] = []
+        for key, _ in self._selector.select(timeout):
+            news += self._read(key.data)
+        return news
+
+    def close(self) -> None:
+        """Stop every worker, busy ones too."""
+        for worker in list(self._workers):
+            self._stop(worker)
+        self._selector.close()
+
+    def _start(self, environment: tuple[tuple[str, str], ...]) -> Worker:
+        ours, theirs = socket.socketpair()
+        threads = str(os.cpu_count() or 1)
+        fixed = FIXED_ENVIRONMENT | {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads}
+        # What the caller's environment or the node says stands above our defaults, but for what would break us.
+        merged = {**fixed, **os.environ, **dict(environment), "TF_USE_LEGACY_KERAS": "0", "PYTHONHASHSEED": "0"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "penstock.runners.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=merged,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        theirs.close()
+        worker = Worker(process, ours, environment)
+        self._workers.append(worker)
+        self._selector.register(ours, selectors.EVENT_READ, worker)
+        return worker
+
+    def _read(self, worker: Worker) -> list[WorkerEvent]:
+        try:
+            received = worker.channel.recv(1 << 18)
+        except ConnectionResetError:
+            received = b""
+        if not received:
+            return self._lost(worker)
+        worker.unread += received
+        *lines, rest = worker.unread.split(b"\n")
+        worker.unread = bytearray(rest)
+        news = [event_decoder.decode(line) for line in lines]
+        for event in news:
+            if isinstance(event, Finished):
+                self._finished(worker, event.outcome)
+        return news
+
+    def _finished(self, worker: Worker, outcome: Outcome) -> None:
+        worker.task = None
+        worker.done += outcome.state == COMPLETE
+        if outcome.facts.peak_memory > MEMORY_LIMIT:
+            self._stop(worker)
+
+    def _lost(self, worker: Worker) -> list[WorkerEvent]:
+        task = worker.task
+        worker.task = None
+        self._stop(worker)
+        return [Finished(outcome=_died(task, worker.process.returncode))] if task else []
+
+    def _stop(self, worker: Worker) -> None:
+        self._workers.remove(worker)
+        self._selector.unregister(worker.channel)
+        worker.channel.close()
+        _kill_group(worker.process)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a worker with all that it started; it has nothing to clean up, staging is removed by the scheduler."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=0.05)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _died(task: Task, returncode: int) -> Outcome:
+    if returncode < 0:
+        name = signal.Signals(-returncode).name
+        hint = " (SIGKILL as a rule means that the machine ran out of memory)" if returncode == -signal.SIGKILL else ""
+        message = f"the worker was killed by {name}{hint}"
+    else:
+        message = f"the worker ended with exit code {returncode} in the middle of the step"
+    failure = Failure(type="WorkerDied", message=message, fault="platform")
+    return Outcome(execution=task.execution, state=FAILED, reason=message, failure=failure, facts=Facts())

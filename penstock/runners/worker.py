@@ -1,0 +1,187 @@
+"""The worker process: takes tasks from a socket, runs each in a clean state, and dies with its scheduler.
+
+Started as `python -m penstock.runners.worker FD`. It reads one JSON task a line and writes events, one JSON object a
+line. It never opens the metadata store.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from penstock.pipeline.task import Finished, Message, Task, encode, task_decoder
+from penstock.runners.executor import execute, is_local, secrets_of
+
+PR_SET_PDEATHSIG = 1
+MASK = b"***"
+
+
+def main() -> None:
+    """Serve tasks until the scheduler closes the socket."""
+    _die_with_parent()
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel.setblocking(True)
+    lock = threading.Lock()
+
+    def send(event: Message) -> None:
+        with lock:
+            channel.sendall(encode(event) + b"\n")
+
+    inbox, waiting = os.pipe()
+    threading.Thread(target=_forward, args=(channel, waiting), daemon=True).start()
+    with os.fdopen(inbox, "rb") as tasks:
+        for line in tasks:
+            task = task_decoder.decode(line)
+            with clean_state(task), log_to(task):
+                outcome = execute(task, send)
+            send(Finished(outcome=outcome))
+
+
+def _forward(channel: socket.socket, waiting: int) -> None:
+    """Hand tasks to the main thread, and end the process as soon as the scheduler is gone."""
+    while received := channel.recv(1 << 16):
+        os.write(waiting, received)
+    os._exit(0)
+
+
+def _die_with_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextmanager
+def clean_state(task: Task) -> Iterator[None]:
+    """Set the process up for a task, and put everything back afterwards.
+
+    Modules below the code root are forgotten, so that the next task imports them anew; directory, environment, import
+    path, seeds and logging are restored, and children left running are killed.
+    """
+    folder, environment, path = os.getcwd(), dict(os.environ), list(sys.path)
+    level, handlers = logging.root.level, list(logging.root.handlers)
+    os.environ.update(task.env)
+    sys.path.insert(0, task.code_root)
+    if os.path.isdir(task.code_root):
+        os.chdir(task.code_root)
+    _seed(task.seed)
+    _reset_peak_memory()
+    try:
+        yield
+    finally:
+        _kill_children()
+        _forget_user_modules(task.code_root)
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.path[:] = path
+        logging.root.setLevel(level)
+        logging.root.handlers[:] = handlers
+        if "keras" in sys.modules:
+            sys.modules["keras"].backend.clear_session()
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed)
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].random.set_seed(seed)
+
+
+def _forget_user_modules(code_root: str) -> None:
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and is_local(file, code_root) and not name.startswith("penstock."):
+            del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+def _reset_peak_memory() -> None:
+    if sys.platform == "linux":
+        with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")
+
+
+def _kill_children() -> None:
+    if sys.platform == "linux" and not _has_children():
+        return
+    import psutil
+
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        logging.getLogger(__name__).warning("Process %d was left running by the step; killed.", child.pid)
+        child.kill()
+    psutil.wait_procs(children, timeout=5)
+
+
+def _has_children() -> bool:
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{thread}/children", encoding="ascii") as file:
+                if file.read():
+                    return True
+        except OSError:
+            return True
+    return False
+
+
+@contextmanager
+def log_to(task: Task) -> Iterator[None]:
+    """Send all output of this process and its children to the step's log, secrets masked."""
+    os.makedirs(os.path.dirname(task.log), exist_ok=True)
+    target = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    saved = os.dup(1), os.dup(2)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.root.addHandler(handler)
+    logging.root.setLevel(logging.INFO)
+    with masked(target, secrets_of(task)) as sink:
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+            logging.root.removeHandler(handler)
+    for descriptor in (*saved, target):
+        os.close(descriptor)
+
+
+@contextmanager
+def masked(target: int, secrets: list[str]) -> Iterator[int]:
+    """Yield a descriptor to write to: the target itself, or a pipe that takes the secrets out on the way to it."""
+    if not secrets:
+        yield target
+        return
+    needles = [secret.encode() for secret in secrets]
+    reader, writer = os.pipe()
+
+    def pump() -> None:
+        with os.fdopen(reader, "rb") as lines:
+            for line in lines:
+                os.write(target, functools.reduce(lambda text, needle: text.replace(needle, MASK), needles, line))
+
+    thread = threading.Thread(target=pump, daemon=True)
+    thread.start()
+    try:
+        yield writer
+    finally:
+        os.close(writer)
+        thread.join(timeout=5)
+
+
+if __name__ == "__main__":
+    main()
