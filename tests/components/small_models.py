@@ -16,6 +16,7 @@ DISTANCE = RawFeature("distance", "float32")
 SPECIES = ("Adelie", "Chinstrap", "Gentoo")
 
 BINARY = ModelContract("binary", "answer", "raw", (P,), classes=("no", "yes"))
+LISTED = ModelContract("binary", "answer", "raw", (RawFeature("p", "float32", scalar=False),), classes=("no", "yes"))
 MADE_LABEL = ModelContract("binary", "far", "transform", (P,), (DISTANCE,), ("0", "1"), ("p_xf", "far"))
 REGRESSION = ModelContract("regression", "target", "raw", (P,))
 MULTICLASS = ModelContract("multiclass", "species", "raw", (P,), classes=SPECIES)

@@ -15,7 +15,7 @@ from penstock.components.evaluation.evaluator import Evaluator, check_arguments
 from penstock.components.evaluation.metrics import Metric
 from penstock.components.evaluation.verdict import NO_BOUNDS
 from penstock.pipeline import DataError, UserCodeError, WiringError
-from tests.components.small_models import BINARY, MADE_LABEL, MULTICLASS, REGRESSION, save_examples, save_model
+from tests.components.small_models import BINARY, LISTED, MADE_LABEL, MULTICLASS, REGRESSION, save_examples, save_model
 
 ROWS = {
     "island": ["Biscoe", "Biscoe", None, "Dream", "Dream"],
@@ -120,6 +120,23 @@ def test_the_label_may_come_from_the_transform(tmp_path, examples, models):
 
     assert document["label"] == "far"
     assert document["overall"]["mean_label"] == pytest.approx(2 / 5)
+    assert document["overall"]["accuracy"] == 1.0
+
+
+def test_a_label_that_the_transform_makes_of_a_missing_value_counts(tmp_path, models):
+    examples = save_examples(tmp_path / "gaps", {"p": [0.9, 0.1], "distance": pa.array([30.0, None])})
+
+    _, _, document = run(tmp_path, examples, models["made_label"])
+
+    assert (document["rows"], document["rows_without_label"]) == (2, 0)
+
+
+def test_a_model_over_lists_is_called_with_serialized_examples(tmp_path):
+    rows = {"p": pa.array([[0.9], [0.2], None], pa.list_(pa.float64())), "answer": ["yes", "no", "no"]}
+    model = save_model(tmp_path / "listed", LISTED)
+
+    _, _, document = run(tmp_path, save_examples(tmp_path / "lists", rows), model)
+
     assert document["overall"]["accuracy"] == 1.0
 
 

@@ -134,15 +134,15 @@ def _labels(predictor: Predictor, truth: Truth, batch: pa.RecordBatch) -> Labels
     if not truth.transformed:
         return labels_of_column(batch.column(truth.name), truth.name, contract.task, contract.classes)
     values = predictor.transformed(batch, truth.name)
-    absent = _all_missing(batch, [feature.name for feature in contract.label_features])
-    return labels_of_feature(values, absent, truth.name, contract.task, contract.classes)
+    incomplete = _missing(batch, [feature.name for feature in contract.label_features])
+    return labels_of_feature(values, incomplete, truth.name, contract.task, contract.classes)
 
 
-def _all_missing(batch: pa.RecordBatch, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
-    if not columns:
-        return np.zeros(batch.num_rows, np.bool_)
-    nulls = [batch.column(name).is_null(nan_is_null=True).to_numpy(zero_copy_only=False) for name in columns]
-    missing: npt.NDArray[np.bool_] = np.logical_and.reduce(nulls)
+def _missing(batch: pa.RecordBatch, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Return (n,) True where any of the columns has no value."""
+    missing = np.zeros(batch.num_rows, np.bool_)
+    for name in columns:
+        missing |= batch.column(name).is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
     return missing
 
 

@@ -48,13 +48,16 @@ def labels_of_column(column: pa.Array, name: str, task: str, classes: Sequence[s
 
 
 def labels_of_feature(
-    values: Array, absent: npt.NDArray[np.bool_], name: str, task: str, classes: Sequence[str]
+    values: Array, incomplete: npt.NDArray[np.bool_], name: str, task: str, classes: Sequence[str]
 ) -> Labels:
     """Return the labels in a transformed feature: an integer is the index of a class, a text its name.
 
+    What `preprocessing_fn` makes of missing raw values is a label when it is a class, and no label when it isn't,
+    such as the -1 of a vocabulary.
+
     Args:
         values: (n,) as the signature `transform` gave them.
-        absent: (n,) True where the raw columns that the label is made from are all missing.
+        incomplete: (n,) True where a raw column that the label is made from is missing.
         name: The feature's name, for messages.
         task: The model's task.
         classes: Its classes, in the order of their indices.
@@ -63,15 +66,14 @@ def labels_of_feature(
         DataError: A value is no class of the model, or no finite number.
     """
     if values.dtype == object:
-        labels = labels_of_column(pa.array(values.tolist(), pa.binary()), name, task, classes)
-        return Labels(labels.values, labels.present & ~absent)
+        known = np.array([value if _texts(value)[0] in classes else b"" for value in values.tolist()], object)
+        return labels_of_column(pa.array(np.where(incomplete, known, values)), name, task, classes)
     if task == REGRESSION:
-        labels = _numbers(values.astype(np.float64), name)
-        return Labels(labels.values, labels.present & ~absent)
-    indices = np.where(absent, 0, np.nan_to_num(values, nan=_UNKNOWN)).astype(np.int64)
-    wrong = (indices < 0) | (indices >= len(classes)) | (~absent & (indices != values))
-    _check_known(np.unique(values[wrong]).tolist(), name, [str(i) for i in range(len(classes))])
-    return Labels(indices, ~absent)
+        return _numbers(values.astype(np.float64), name)
+    is_class = np.isin(values, np.arange(len(classes)))
+    unknown = np.unique(values[~is_class & ~incomplete]).tolist()
+    _check_known(unknown, name, [str(i) for i in range(len(classes))])
+    return Labels(np.where(is_class, values, 0).astype(np.int64), is_class)
 
 
 _NO_LABEL, _UNKNOWN = -1, -2
