@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penstock.data.errors import DataFormatError, NoDataError
+from penstock.data.raw_feature import is_list
 from penstock.data.row_hash import kind_of
 from penstock.data.shards import RowDigest, shard_digest
 
@@ -70,6 +71,19 @@ def arrow_schema(path: str) -> pa.Schema:
     if not names:
         raise NoDataError(f"There are no examples in {path}: it has no folder Split-<name>.", file=path)
     return pq.read_schema(split_files(path, names[0])[0]).remove_metadata()
+
+
+def column_types(schema: pa.Schema) -> dict[str, str]:
+    """Returns the type of each column in words: "int64", "float32", "float64", "string", "list<int64>", ..."""
+    return {field.name: _in_words(field.type) for field in schema}
+
+
+def _in_words(type_: pa.DataType) -> str:
+    if is_list(type_):
+        return f"list<{_in_words(type_.value_type)}>"
+    return {"double": "float64", "float": "float32", "large_string": "string", "large_binary": "binary"}.get(
+        str(type_), str(type_)
+    )
 
 
 def count_rows(path: str, split: str) -> int:

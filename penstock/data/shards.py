@@ -73,7 +73,8 @@ def shard_path(path: str, split: str, index: int, count: int) -> str:
 class ShardWriter:
     """Writes one shard as a stream of batches; a context manager.
 
-    On an error inside the `with` the unfinished file is removed. `digest` is the sum of the rows written.
+    The file appears at its path when the `with` ends well, in one step, and replaces an earlier one there; on
+    an error nothing is left. `digest` is the sum of the rows written.
     """
 
     def __init__(self, path: str, schema: pa.Schema) -> None:
@@ -83,7 +84,9 @@ class ShardWriter:
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
-        self._sink = _HashingFile(path)
+        # Two attempts at one shard, as Beam runners make them, must not write into one file.
+        self._part = f"{path}.{os.getpid()}-{id(self):x}.part"
+        self._sink = _HashingFile(self._part)
         self._writer = pq.ParquetWriter(pa.PythonFile(self._sink, mode="w"), schema, compression="zstd")
 
     def write(self, batch: pa.RecordBatch, hashes: tuple[Words, Words] | None = None) -> None:
@@ -111,10 +114,15 @@ class ShardWriter:
         if kind is not None:
             self._abandon()
             return
-        self._flush()
-        self._writer.add_key_value_metadata({_FOOTER_KEY: self._footer()})
-        self._writer.close()
-        self._sink.close()
+        try:
+            self._flush()
+            self._writer.add_key_value_metadata({_FOOTER_KEY: self._footer()})
+            self._writer.close()
+            self._sink.close()
+            os.replace(self._part, self.path)
+        except BaseException:
+            self._abandon()
+            raise
 
     def _footer(self) -> bytes:
         content = {"rows": self.digest.hexdigest(), "bytes": self._sink.size, "blake2b": self._sink.hexdigest()}
@@ -125,7 +133,7 @@ class ShardWriter:
         with contextlib.suppress(OSError):
             self._writer.close()
         self._sink.close()
-        os.remove(self.path)
+        os.remove(self._part)
 
 
 def shard_digest(file: str) -> RowDigest:

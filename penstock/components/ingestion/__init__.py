@@ -1,0 +1,1 @@
+"""Steps that bring data in: examples from files and tables."""
