@@ -10,7 +10,10 @@ class DataFormatError(ValueError):
         file: The file at fault, or "" when no single file is.
         line: Its line, counted from 1 as an editor does; None when unknown.
         column: The name of the column at fault, or "".
+        fault: Whose turn it is to act, as messages say it.
     """
+
+    fault = "data"
 
     def __init__(self, message: str, *, file: str = "", line: int | None = None, column: str = "") -> None:
         super().__init__(message)

@@ -99,8 +99,7 @@ def _run(task: Task, meter: Meter, made: dict[str, Artifact]) -> tuple[dict[str,
     component = load_component(task)
     arguments = bind(task, component.spec, made)
     if task.precondition:
-        check = load_symbol(task.precondition)
-        check(**{name: arguments[name] for name in inspect.signature(check).parameters})
+        _apply(load_symbol(task.precondition), arguments)
     meter.part("import_cpu", since)
     since = time.process_time()
     returned = component.function(**arguments)
@@ -111,6 +110,13 @@ def _run(task: Task, meter: Meter, made: dict[str, Artifact]) -> tuple[dict[str,
     infos |= {name: _write_value(task, name, value) for name, value in values.items()}
     meter.part("digest_cpu", since)
     return infos, values
+
+
+def _apply(check: Callable[..., None], arguments: Mapping[str, Any]) -> None:
+    """Call a precondition with those of the step's arguments that it names, or with all when it takes any."""
+    named = inspect.signature(check).parameters
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in named.values())
+    check(**{name: value for name, value in arguments.items() if takes_all or name in named})
 
 
 def load_component(task: Task) -> Component[Any]:

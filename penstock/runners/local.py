@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from penstock.metadata.errors import StoreError
 from penstock.metadata.records import ArtifactRecord, CachedExecution, NewExecution, RunRecord, RunState
 from penstock.metadata.store import MetadataStore, MlmdStore
 from penstock.pipeline.errors import PenstockError, PlatformError, Unsupported, listing, nearest
@@ -198,7 +199,7 @@ class _LocalRun:
     def _finished(self, task: Task, outcome: Outcome) -> None:
         try:
             made = self.publisher.publish(task, outcome)
-        except OSError as error:
+        except (OSError, StoreError) as error:
             failure = describe(error, task)
             outcome = Outcome(execution=outcome.execution, state=FAILED, reason=failure.message, failure=failure)
             self.publisher.discard(task, outcome)
