@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 Report = Callable[[dict[str, Any]], None]
@@ -11,12 +13,13 @@ Report = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class StepContext:
-    """The running step: ids of its execution and run, and where its progress goes."""
+    """The running step: ids of its execution and run, where its progress goes, CPU seconds of its named parts."""
 
     execution: str
     run: str
     step: str
     report: Report
+    parts: dict[str, float] = field(default_factory=dict)
 
 
 # One step at a time runs in a worker; a plain global is seen by the threads that Beam and Keras start.
@@ -49,3 +52,14 @@ def progress(done: float, total: float | None = None, **metrics: Any) -> None:
     """
     if _current:
         _current.report({"done": done, "total": total, **({"metrics": metrics} if metrics else {})})
+
+
+@contextmanager
+def timed(part: str) -> Iterator[None]:
+    """Record the CPU seconds of a block as a part of the step's cost; parts of one name add up."""
+    since = time.process_time()
+    try:
+        yield
+    finally:
+        if _current:
+            _current.parts[part] = _current.parts.get(part, 0.0) + time.process_time() - since

@@ -128,13 +128,15 @@ class Failure(Message, frozen=True, kw_only=True):
 
 
 class Facts(Message, frozen=True, kw_only=True):
-    """What a step cost: wall and CPU seconds (the whole step; user function only; digests), peak memory in bytes."""
+    """What a step cost: wall and CPU seconds, the CPU seconds of its named parts, peak memory in bytes.
+
+    Parts are `bind` (importing the component, making its arguments), `function`, `digest`, and those that the component
+    names by `step.timed`; the latter lie within `function`.
+    """
 
     wall: float = 0.0
     cpu: float = 0.0
-    function_cpu: float = 0.0
-    import_cpu: float = 0.0
-    digest_cpu: float = 0.0
+    parts: dict[str, float] = {}
     peak_memory: int = 0
     bytes_in: int = 0
     bytes_out: int = 0

@@ -11,6 +11,8 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from penstock.data import files
 from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import parameters, step
@@ -52,64 +54,58 @@ def execute(task: Task, report: Report) -> Outcome:
     step.enter(context)
     made: dict[str, Artifact] = {}
     try:
-        outputs, values = _run(task, meter, made)
-        return _outcome(task, COMPLETE, meter, outputs=outputs, values=values)
+        outcome = _run(task, made)
     except Skip as skip:
-        return _outcome(task, SKIPPED, meter, reason=str(skip))
+        outcome = Outcome(execution=task.execution, state=SKIPPED, reason=str(skip))
     except GateFailed as refusal:
-        failure = describe(refusal, task)
-        return _outcome(
-            task, FAILED, meter, outputs=_salvage(task, meter, made), failure=failure, reason=failure.message
-        )
+        outcome = _failed(task, refusal, _salvage(task, made))
     except BaseException as error:
-        failure = describe(error, task)
-        return _outcome(task, FAILED, meter, failure=failure, reason=f"{failure.type}: {failure.message}")
+        outcome = _failed(task, error, {})
     finally:
         step.enter(None)
+    facts = meter.facts(context.parts, sum(info.bytes for info in outcome.outputs.values()))
+    return msgspec.structs.replace(outcome, facts=facts)
+
+
+def _failed(task: Task, error: BaseException, outputs: dict[str, OutputInfo]) -> Outcome:
+    failure = describe(error, task)
+    reason = failure.message if failure.gate else f"{failure.type}: {failure.message}"
+    return Outcome(execution=task.execution, state=FAILED, outputs=outputs, failure=failure, reason=reason)
 
 
 class Meter:
-    """Wall and CPU time of a step and its parts."""
+    """Wall and CPU time of a step since now."""
 
     def __init__(self) -> None:
-        self.wall, self.cpu = time.perf_counter(), time.process_time()
-        self.parts: dict[str, float] = {}
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
 
-    def part(self, name: str, since: float) -> None:
-        """Add the CPU time since `since` to a part."""
-        self.parts[name] = self.parts.get(name, 0.0) + time.process_time() - since
-
-    def facts(self, bytes_in: int, bytes_out: int) -> Facts:
+    def facts(self, parts: Mapping[str, float], bytes_out: int) -> Facts:
         """Return all that was measured."""
         return Facts(
-            wall=round(time.perf_counter() - self.wall, 6),
-            cpu=round(time.process_time() - self.cpu, 6),
+            wall=round(time.perf_counter() - self._wall, 6),
+            cpu=round(time.process_time() - self._cpu, 6),
+            parts={name: round(seconds, 6) for name, seconds in parts.items()},
             peak_memory=_peak_memory(),
-            bytes_in=bytes_in,
             bytes_out=bytes_out,
             worker=os.getpid(),
-            **{name: round(seconds, 6) for name, seconds in self.parts.items()},
         )
 
 
-def _run(task: Task, meter: Meter, made: dict[str, Artifact]) -> tuple[dict[str, OutputInfo], dict[str, Any]]:
+def _run(task: Task, made: dict[str, Artifact]) -> Outcome:
     if not task.component:
-        return _import(task), {}
-    since = time.process_time()
-    component = load_component(task)
-    arguments = bind(task, component.spec, made)
-    if task.precondition:
-        _apply(load_symbol(task.precondition), arguments)
-    meter.part("import_cpu", since)
-    since = time.process_time()
-    returned = component.function(**arguments)
-    meter.part("function_cpu", since)
+        return Outcome(execution=task.execution, state=COMPLETE, outputs=_import(task))
+    with step.timed("bind"):
+        component = load_component(task)
+        arguments = bind(task, component.spec, made)
+        if task.precondition:
+            _apply(load_symbol(task.precondition), arguments)
+    with step.timed("function"):
+        returned = component.function(**arguments)
     values = _values(task, component.spec, returned)
-    since = time.process_time()
-    infos = {name: _finish(task, name, artifact.properties) for name, artifact in made.items()}
-    infos |= {name: _write_value(task, name, value) for name, value in values.items()}
-    meter.part("digest_cpu", since)
-    return infos, values
+    with step.timed("digest"):
+        infos = {name: _finish(task, name, artifact.properties) for name, artifact in made.items()}
+        infos |= {name: _write_value(task, name, value) for name, value in values.items()}
+    return Outcome(execution=task.execution, state=COMPLETE, outputs=infos, values=values)
 
 
 def _apply(check: Callable[..., None], arguments: Mapping[str, Any]) -> None:
@@ -125,7 +121,7 @@ def load_component(task: Task) -> Component[Any]:
     Raises:
         UserCodeError: The module can't be imported, or what it holds under the name is no component.
     """
-    module, _, name = task.component.partition(":")
+    module, _, _ = task.component.partition(":")
     file = os.path.join(task.code_root, *module.split(".")) + ".py"
     try:
         found = load_symbol(task.component)
@@ -248,13 +244,10 @@ def _digest(output: TaskOutput) -> str:
     return found
 
 
-def _salvage(task: Task, meter: Meter, made: Mapping[str, Artifact]) -> dict[str, OutputInfo]:
+def _salvage(task: Task, made: Mapping[str, Artifact]) -> dict[str, OutputInfo]:
     """Digest what a refusing gate has written, so that it can be looked at."""
-    since = time.process_time()
     written = {name: made[name] for name in made if os.path.isdir(made[name].path) and os.listdir(made[name].path)}
-    found = {name: _finish(task, name, artifact.properties) for name, artifact in written.items()}
-    meter.part("digest_cpu", since)
-    return found
+    return {name: _finish(task, name, artifact.properties) for name, artifact in written.items()}
 
 
 def _import(task: Task) -> dict[str, OutputInfo]:
@@ -273,29 +266,6 @@ def _import(task: Task) -> dict[str, OutputInfo]:
         files=len(entries),
     )
     return {name: info}
-
-
-def _outcome(
-    task: Task,
-    state: str,
-    meter: Meter,
-    *,
-    outputs: dict[str, OutputInfo] | None = None,
-    values: dict[str, Any] | None = None,
-    failure: Failure | None = None,
-    reason: str = "",
-) -> Outcome:
-    made = outputs or {}
-    facts = meter.facts(0, sum(info.bytes for info in made.values()))
-    return Outcome(
-        execution=task.execution,
-        state=state,
-        outputs=made,
-        values=values or {},
-        reason=reason,
-        failure=failure,
-        facts=facts,
-    )
 
 
 def describe(error: BaseException, task: Task) -> Failure:

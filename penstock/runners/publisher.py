@@ -74,9 +74,7 @@ class Publisher:
             facts={
                 "wall_s": facts.wall,
                 "cpu_s": facts.cpu,
-                "function_cpu_s": facts.function_cpu,
-                "import_cpu_s": facts.import_cpu,
-                "digest_cpu_s": facts.digest_cpu,
+                "cpu_parts_s": facts.parts,
                 "peak_bytes": facts.peak_memory,
                 "bytes_out": facts.bytes_out,
                 "worker": facts.worker,
