@@ -50,7 +50,7 @@ def find_cuts(file: BinaryIO, start: Cut, size: int, *, delimiter: str, quote: s
     offset = start.offset
     while wanted and (block := _read_block(file, scanner.quote)):
         scanner.feed(block)
-        while wanted and wanted[0] < offset + len(block):
+        while wanted and wanted[0] <= offset + len(block):
             end = scanner.first_record_end(max(wanted[0] - 1 - offset, 0))
             if end is None:
                 break

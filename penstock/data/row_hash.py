@@ -58,10 +58,8 @@ def hash_rows(batch: pa.RecordBatch) -> tuple[Words, Words]:
     Raises:
         UnsupportedDataError: A column has a type without a kind.
     """
-    columns = [
-        (_plain(column), _column_key(name, kind_of(column.type, name)))
-        for name, column in zip(batch.schema.names, batch.columns, strict=True)
-    ]
+    keys = [_column_key(field.name, kind_of(field.type, field.name)) for field in batch.schema]
+    columns = [(_plain(column), key) for column, key in zip(batch.columns, keys, strict=True)]
     first = np.zeros(batch.num_rows, dtype=np.uint64)
     second = np.zeros(batch.num_rows, dtype=np.uint64)
     for start in range(0, batch.num_rows, _ROWS_AT_ONCE):

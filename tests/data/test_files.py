@@ -1,0 +1,109 @@
+"""Listing, hashing and manifests of files."""
+
+import os
+
+import pytest
+
+from penstock.data import files
+
+
+@pytest.fixture
+def tree(tmp_path):
+    folder = tmp_path / "tree"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "b.csv").write_text("b")
+    (folder / "a.csv").write_text("a")
+    (folder / "sub" / "c.csv").write_text("c")
+    return folder
+
+
+def test_folder_is_listed_sorted_and_without_private_names(tree):
+    (tree / ".hidden").write_text("x")
+    (tree / "_SUCCESS").write_text("x")
+
+    base, names = files.list_files(str(tree))
+
+    assert (base, names) == (str(tree), ["a.csv", "b.csv", "sub/c.csv"])
+
+
+def test_single_file_is_listed_even_if_private(tree):
+    (tree / "_rows.csv").write_text("x")
+
+    assert files.list_files(str(tree / "_rows.csv")) == (str(tree), ["_rows.csv"])
+
+
+def test_glob_is_relative_to_its_fixed_part(tree):
+    assert files.list_files(str(tree / "*.csv")) == (str(tree), ["a.csv", "b.csv"])
+    assert files.list_files(str(tree / "**" / "*.csv")) == (str(tree), ["a.csv", "b.csv", "sub/c.csv"])
+    assert files.list_files(str(tree / "s*" / "*.csv")) == (str(tree), ["sub/c.csv"])
+
+
+def test_nothing_found_is_an_empty_list(tree):
+    assert files.list_files(str(tree / "*.parquet"))[1] == []
+    assert files.list_files(str(tree / "absent.csv"))[1] == []
+
+
+def test_tree_digest_is_of_names_and_contents(tree, tmp_path):
+    before = files.digest_tree(str(tree))
+    moved = tmp_path / "moved"
+    os.rename(tree, moved)
+
+    assert files.digest_tree(str(moved)) == before
+    (moved / "a.csv").rename(moved / "d.csv")
+    assert files.digest_tree(str(moved)) != before
+
+
+def test_tree_digest_is_fixed(tree):
+    assert files.digest_tree(str(tree)) == "tree-1:ffd93f2941540b9307d1e9f7bbcdeafa"
+
+
+def test_tree_digest_ignores_the_manifest(tree):
+    before = files.digest_tree(str(tree))
+    files.write_manifest(str(tree))
+
+    assert files.digest_tree(str(tree)) == before
+
+
+def test_digest_of_a_file_does_not_depend_on_its_name(tree):
+    (tree / "copy").write_text("a")
+
+    assert files.digest_tree(str(tree / "copy")) == files.digest_tree(str(tree / "a.csv"))
+
+
+def test_digest_of_nothing_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no file or folder at"):
+        files.digest_tree(str(tmp_path / "absent"))
+
+
+def test_manifest_is_read_as_written(tree):
+    digest = files.write_manifest(str(tree))
+
+    assert digest == files.sha256_of(str(tree / files.MANIFEST))
+    assert files.read_manifest(str(tree)) == files.hash_tree(str(tree))
+    assert files.check_manifest(str(tree), deep=True) == []
+
+
+def test_manifest_check_names_every_difference(tree):
+    files.write_manifest(str(tree))
+    (tree / "a.csv").write_text("longer")
+    (tree / "b.csv").write_text("B")
+    (tree / "sub" / "c.csv").unlink()
+    (tree / "new.csv").write_text("n")
+
+    quick = files.check_manifest(str(tree))
+    deep = files.check_manifest(str(tree), deep=True)
+
+    assert quick == [
+        "sub/c.csv is missing.",
+        "new.csv is not in the manifest.",
+        "a.csv has 6 bytes, the manifest says 1.",
+    ]
+    assert deep == [*quick, "b.csv has another content than the manifest says."]
+
+
+def test_absent_or_damaged_manifest_is_a_problem(tree):
+    assert "can't be read" in files.check_manifest(str(tree))[0]
+
+    (tree / files.MANIFEST).write_text("[")
+
+    assert "is damaged" in files.check_manifest(str(tree))[0]
