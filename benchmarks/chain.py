@@ -92,7 +92,8 @@ def main() -> None:
         json.dumps(
             {
                 "python": platform.python_version(),
-                "python_optimised": "--enable-optimizations" in (__import__("sysconfig").get_config_var("CONFIG_ARGS") or ""),
+                "python_optimised": "--enable-optimizations"
+                in (__import__("sysconfig").get_config_var("CONFIG_ARGS") or ""),
                 "steps": STEPS,
                 "cpu_ms_a_step": middle["cpu"],
                 "wall_ms_a_step": middle["wall"],

@@ -33,6 +33,7 @@ from penstock.pipeline.signature import ComponentSpec
 def compile_wiring(wiring: Wiring, run_parameters: tuple[RunParameterPlan, ...]) -> Plan:
     """Compile a wiring that has passed the rules."""
     gates = gated_by(wiring.nodes)
+    known: dict[str, Fingerprint] = {}
     sources: dict[str, str] = {}
     compiled: list[AnyNode] = []
     for node in in_order(wiring.nodes, gates):
@@ -40,7 +41,7 @@ def compile_wiring(wiring: Wiring, run_parameters: tuple[RunParameterPlan, ...])
         if node.component.reference == IMPORTER:
             compiled.append(_importer(node, ordering))
             continue
-        code = _code(node, wiring.code_root)
+        code = _code(node, wiring.code_root, known)
         sources |= code.sources
         compiled.append(_step(node, ordering, code))
     used = _path_parameters(compiled)
@@ -110,10 +111,14 @@ def _ancestors(node: Node) -> set[str]:
     return found
 
 
-def _code(node: Node, code_root: str) -> Fingerprint:
-    found = fingerprint.of_function(node.component.reference, code_root)
+def _code(node: Node, code_root: str, known: dict[str, Fingerprint]) -> Fingerprint:
+    """Return the code that a node depends on; `known` remembers what other nodes of the pipeline share."""
+    reference = node.component.reference
+    found = known[reference] = known.get(reference) or fingerprint.of_function(reference, code_root)
     for path in _modules(node).values():
-        found |= fingerprint.of_module(module_of(path), code_root)
+        module = module_of(path)
+        known[module] = known.get(module) or fingerprint.of_module(module, code_root)
+        found |= known[module]
     return found
 
 
