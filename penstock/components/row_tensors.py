@@ -8,7 +8,7 @@ row) when it holds several. All families make their tensors here, so that traini
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from penstock.data import codec
 from penstock.data.raw_feature import RawFeature
-from penstock.data.tensors import parsing_spec
+from penstock.data.tensors import parsing_spec, to_raw
 
 TensorLike = Any  # tf.Tensor | tf.SparseTensor: TensorFlow has no type stubs
 
@@ -100,3 +100,9 @@ def _absent(feature: RawFeature, rows: TensorLike) -> TensorLike:
         return tf.SparseTensor(tf.zeros([0, 2], tf.int64), tf.zeros([0], dtype_of(feature)), shape)
     flat = tf.zeros([rows * math.prod(feature.shape)], dtype_of(feature))
     return tf.reshape(flat, [-1, *feature.shape])
+
+
+def to_model(parsed: Mapping[str, TensorLike], features: Sequence[RawFeature]) -> dict[str, TensorLike]:
+    """Returns parsed examples as a model without a transform is trained on: dense, the sentinel where missing."""
+    fixed = [f for f in features if f.required or f.scalar]
+    return {**parsed, **to_raw(parsed, fixed)}

@@ -1,1 +1,5 @@
-"""Training components: Trainer and the model contract."""
+"""Training: Trainer, and what a user's `run_fn` meets (`save_model`, `FnArgs`, dataset options)."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -75,6 +75,6 @@ def Transform(
         "span": examples.properties.get("span", 0),
         "version": examples.properties.get("version", 0),
         "split_names": list(files),
-        "columns": {field.name: str(field.type) for field in columns},
+        "columns": rows.column_types(columns),
         "rows": {split: rows.count_rows(transformed_examples.path, split) for split in files},
     }
