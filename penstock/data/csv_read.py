@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 
 from penstock.data.csv_cells import Kind, first_wrong, to_type, typed
 from penstock.data.csv_format import CsvFormat
-from penstock.data.csv_scan import record_starts
+from penstock.data.csv_scan import RecordScanner, record_starts
 from penstock.data.csv_source import CsvFile, CsvRange, TextBlock, text_blocks
 from penstock.data.errors import CellError, DataFormatError, RaggedRowError, shortened
 
@@ -100,7 +100,7 @@ class RangeReader:
 
     def _wrong_cell(self, name: str, cells: pa.StringArray, declared: pa.DataType, block: TextBlock) -> CellError:
         row = first_wrong(cells, declared)
-        line = _line_of(block, self._format, row, blank_lines=False)
+        line = _line_of(block, self._format, row)
         text = cells[row].as_py()
         file = self._range.file.path
         return CellError(
@@ -150,9 +150,11 @@ def parse_block(block: TextBlock, file: CsvFile, columns: Sequence[str], format_
 
     Raises:
         RaggedRowError: A row has more or fewer cells than the header.
+        DataFormatError: A quote is never closed.
     """
     if block.text[:1] in (b"", b"\r", b"\n") and not block.text.strip(b"\r\n"):
         return None
+    _check_quotes(block, file, format_)
     ragged: list[pacsv.InvalidRow] = []
     try:
         table = pacsv.read_csv(
@@ -166,6 +168,22 @@ def parse_block(block: TextBlock, file: CsvFile, columns: Sequence[str], format_
     except pa.ArrowInvalid as error:
         raise _parse_error(error, ragged, block, file, format_) from error
     return pa.RecordBatch.from_arrays([column.combine_chunks() for column in table.columns], names=list(columns))
+
+
+def _check_quotes(block: TextBlock, file: CsvFile, format_: CsvFormat) -> None:
+    """Refuses a quote that is never closed: the parser would take all that follows for one cell."""
+    if not format_.quote or format_.quote.encode() not in block.text:
+        return
+    scanner = RecordScanner(format_.delimiter, format_.quote, block.line)
+    scanner.feed(block.text)
+    if (opened := scanner.open_quote()) is not None:
+        line = scanner.line_at(opened)
+        raise DataFormatError(
+            f"{file.path}, line {line}: a quote opens here and is never closed. Close it, or double it "
+            'inside a quoted cell; if quotes are ordinary characters in this file, give quote="".',
+            file=file.path,
+            line=line,
+        )
 
 
 def _parse_options(format_: CsvFormat, ragged: list[pacsv.InvalidRow]) -> pacsv.ParseOptions:
@@ -202,13 +220,12 @@ def _parse_error(
 ) -> DataFormatError:
     if not ragged:
         return DataFormatError(
-            f"{file.path} can't be parsed from line {block.line} on: {shortened(str(error), 120)}. "
-            "Look for a quote that is never closed.",
+            f"{file.path} can't be parsed from line {block.line} on: {shortened(str(error), 120)}.",
             file=file.path,
             line=block.line,
         )
     row = ragged[0]
-    line = _line_of(block, format_, row.number - 1, blank_lines=True)
+    line = _line_of(block, format_, row.number - 1)
     return RaggedRowError(
         f"{file.path}, line {line}: expected {row.expected_columns} cells, found {row.actual_columns}: "
         f"{shortened(row.text)}. Quote cells that hold the delimiter {format_.delimiter!r} or a newline, "
@@ -218,9 +235,8 @@ def _parse_error(
     )
 
 
-def _line_of(block: TextBlock, format_: CsvFormat, record: int, *, blank_lines: bool) -> int:
-    """Returns the line where a record of a block begins; records are counted from 0, with or without blank lines."""
+def _line_of(block: TextBlock, format_: CsvFormat, record: int) -> int:
+    """Returns the line where a record of a block begins; blank ones don't count."""
     starts, lines = record_starts(block.text, format_.delimiter, format_.quote)
-    if not blank_lines:
-        lines = lines[[block.text[start] not in b"\r\n" for start in starts.tolist()]]
+    lines = lines[[block.text[start] not in b"\r\n" for start in starts.tolist()]]
     return block.line + int(lines[min(record, len(lines) - 1)])

@@ -109,6 +109,11 @@ class RecordScanner:
                 return int(ends[0])
         return None
 
+    def open_quote(self) -> int | None:
+        """Returns the position of the quote that is still open at the block's end, if one is."""
+        inside = self._inside ^ bool(len(self._toggles) % 2)
+        return int(self._toggles[-1]) if inside and len(self._toggles) else None
+
     def line_at(self, position: int) -> int:
         """Returns the number of the line at a position of the block."""
         return self._line + count_lines(self._data[:position])
