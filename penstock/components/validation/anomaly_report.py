@@ -10,8 +10,8 @@ from penstock.components.validation.anomalies import Anomaly, Validation
 from penstock.components.validation.schema_patch import patch_lines
 from penstock.pipeline.errors import MAX_FAILURES, listing
 
-_MAX_EVIDENCE = 240
-_MAX_CHANGES = 5
+_MAX_FINDINGS = 5
+_MAX_EVIDENCE = 320
 
 
 def refusal(validations: Mapping[str, Validation]) -> str:
@@ -65,12 +65,8 @@ def _failure(anomaly: Anomaly, splits: list[str], validation: Validation) -> str
         known = {feature.name for feature in validation.schema.feature}
         new = [name for name in validation.columns if name not in known]
         text += f"\n  New in the data: {listing(map(repr, new))}. Was it renamed?" if new else ""
-    changes = patch_lines(anomaly)
-    if changes:
-        shown = "; ".join(changes[:_MAX_CHANGES])
-        more = f"; and {len(changes) - _MAX_CHANGES} more" if len(changes) > _MAX_CHANGES else ""
-        text += f"\n  If it is intended, edit the curated schema: {shown}{more}."
-    return text
+    changes = "; ".join(patch_lines(anomaly))
+    return f"{text}\n  If it is intended, edit the curated schema: {changes}." if changes else text
 
 
 def _named(splits: list[str]) -> str:
@@ -82,8 +78,12 @@ def _subject(anomaly: Anomaly) -> str:
 
 
 def _evidence(anomaly: Anomaly) -> str:
-    told = " ".join(f"{finding.short.rstrip('.')}: {finding.long.rstrip('.')}." for finding in anomaly.findings)
-    return told if len(told) <= _MAX_EVIDENCE else told[: _MAX_EVIDENCE - 1] + "…"
+    told = []
+    for finding in anomaly.findings[:_MAX_FINDINGS]:
+        evidence = (finding.brief or finding.long).removesuffix(".")
+        cut = evidence if len(evidence) <= _MAX_EVIDENCE else evidence[: _MAX_EVIDENCE - 1] + "…"
+        told.append(f"{finding.short.removesuffix('.')}: {cut}.")
+    return " ".join(told)
 
 
 def _type_names(types: set[int]) -> str:

@@ -8,7 +8,7 @@ from penstock.components.validation.domain_rules import DOMAIN_RULES
 from penstock.components.validation.draft import Draft, Finding, Rule, in_use
 from penstock.components.validation.feature_view import FeatureView
 from penstock.components.validation.presence_rules import PRESENCE_RULES, distinct_values_in_bounds
-from penstock.components.validation.specification_rules import SPECIFICATION_RULES
+from penstock.components.validation.specification_rules import SPECIFICATION_RULES, drop_unfitting_domain
 
 DATA_RULES: tuple[Rule, ...] = (*PRESENCE_RULES, *DOMAIN_RULES, distinct_values_in_bounds)
 """What is asked of data that has the feature, in TFDV's order."""
@@ -22,7 +22,9 @@ def examine(view: FeatureView, draft: Draft) -> list[Finding]:
     if not in_use(draft.feature):
         return findings
     if view.present:
-        return findings + [finding for rule in DATA_RULES for finding in rule(view, draft)]
+        findings += [finding for rule in DATA_RULES for finding in rule(view, draft)]
+        drop_unfitting_domain(draft.feature)  # part of the repair where the type is a new one
+        return findings
     if draft.required:
         draft.withdraw()
         told = "The feature was not present in any examples."

@@ -13,6 +13,10 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import FeatureNameStatistics, H
 from penstock.components.validation.draft import Draft, Finding, Rule
 from penstock.components.validation.feature_view import FeatureView
 from penstock.components.validation.numbers_in_text import parse_float, parse_int
+from penstock.pipeline.errors import nearest
+
+MAX_EXAMPLES = 5
+MAX_CHARACTERS = 40
 
 _OUT_OF_RANGE = "Out-of-range values"
 _INVALID = "Invalid values"
@@ -51,13 +55,23 @@ def strings_in_domain(view: FeatureView, draft: Draft) -> Iterator[Finding]:
     tolerated = 1.0 - constraints.min_domain_mass if feature.HasField("distribution_constraints") else 0.0
     if not strange or sum(strange.values()) <= tolerated * view.values:
         return
+    brief = _main_examples(strange, view.values, domain)
     domain.value.extend(strange)
-    listed = ", ".join(f"{_escaped(label)} ({_percentage(count, view.values)})" for label, count in strange.items())
+    listed = [f"{_escaped(label)} ({_percentage(count, view.values)})" for label, count in strange.items()]
     yield Finding(
         AnomalyInfo.ENUM_TYPE_UNEXPECTED_STRING_VALUES,
         "Unexpected string values",
-        f"Examples contain values missing from the schema: {listed}.",
+        f"Examples contain values missing from the schema: {', '.join(listed)}.",
+        brief,
     )
+
+
+def _main_examples(strange: dict[str, float], total: int, domain: schema_pb2.StringDomain) -> str:
+    frequent = sorted(strange, key=lambda label: (-strange[label], label))[:MAX_EXAMPLES]
+    shown = [f"{shortened(_escaped(label))!r} ({_percentage(strange[label], total)})" for label in frequent]
+    left = len(strange) - len(shown)
+    near = nearest(frequent[0], domain.value)
+    return f"{', '.join(shown)}{f' and {left} more' if left else ''} aren't in the domain.{near}"
 
 
 def booleans_in_domain(view: FeatureView, draft: Draft) -> Iterator[Finding]:
@@ -227,6 +241,11 @@ def images_small_enough(view: FeatureView, draft: Draft) -> Iterator[Finding]:
 
 def _escaped(label: str) -> str:
     return json.dumps(label, ensure_ascii=False)[1:-1]
+
+
+def shortened(text: str) -> str:
+    """Return `text` cut to 40 characters, for messages."""
+    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
 
 
 def _percentage(count: float, total: float) -> str:

@@ -28,11 +28,13 @@ class Finding:
         type: An `anomalies_pb2.AnomalyInfo.Type`.
         short: What is wrong, in a few words.
         long: The same with its evidence.
+        brief: The evidence cut down to its main examples, for messages; `long` when that is short anyway.
     """
 
     type: int
     short: str
     long: str
+    brief: str = ""
 
 
 @dataclass(frozen=True)

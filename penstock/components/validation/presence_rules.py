@@ -126,8 +126,8 @@ def type_holds(view: FeatureView, draft: Draft) -> Iterator[Finding]:
     """The data is of the schema's type; strings and bytes are one type."""
     if view.type == draft.feature.type:
         return
-    draft.withdraw()
     expected = schema_pb2.FeatureType.Name(draft.feature.type)
+    draft.feature.type = view.type
     yield Finding(
         AnomalyInfo.UNEXPECTED_DATA_TYPE,
         "Unexpected data type",

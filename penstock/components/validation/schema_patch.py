@@ -10,26 +10,23 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from penstock.components.validation.anomalies import Anomaly
+from penstock.components.validation.domain_rules import MAX_EXAMPLES, shortened
 from penstock.components.validation.draft import Draft
-
-MAX_VALUES = 5
-MAX_CHARACTERS = 40
 
 
 def patch_lines(anomaly: Anomaly) -> list[str]:
-    """Return what to change for the data to fit, one change a line; nothing for an anomaly of the data set."""
+    """Return what to change for the data to fit: at most a line about the feature and one about its domain.
+
+    There is nothing to change in a feature for an anomaly of the data set as a whole.
+    """
     if anomaly.after is None:
         return []
     if anomaly.before is None:
         return ["add " + _addition(anomaly.after)]
     before, after = _fields(anomaly.before.feature), _fields(anomaly.after.feature)
-    lines = [f"in feature {anomaly.name!r} {change}" for change in _changes(before, after)]
+    changes = ", ".join(dict.fromkeys(_changes(before, after)))
+    lines = [f"in feature {anomaly.name!r} {changes}"] if changes else []
     return lines + list(_domain_changes(anomaly.before, anomaly.after))
-
-
-def shortened(text: str) -> str:
-    """Return `text` cut to 40 characters."""
-    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
 
 
 def _addition(draft: Draft) -> str:
@@ -42,7 +39,7 @@ def _addition(draft: Draft) -> str:
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
     for path in sorted(before.keys() | after.keys()):
         if path not in after:
-            yield f"remove {path}"
+            yield f"remove {_outermost_gone(path, after)}"
         elif path not in before:
             yield f"set {path}: {_shown(after[path])}"
         elif before[path] != after[path]:
@@ -50,6 +47,15 @@ def _changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
                 yield f"add to {path}: {_added(before[path], after[path])}"
             else:
                 yield f"set {path}: {_shown(after[path])} (now {_shown(before[path])})"
+
+
+def _outermost_gone(path: str, after: dict[str, Any]) -> str:
+    steps = path.split(".")
+    for length in range(1, len(steps)):
+        outer = ".".join(steps[:length])
+        if not any(left.startswith(outer + ".") for left in after):
+            return outer
+    return path
 
 
 def _domain_changes(before: Draft, after: Draft) -> Iterator[str]:
@@ -81,15 +87,15 @@ def _added(before: list[Any], after: list[Any]) -> str:
 
 
 def _values(values: list[Any]) -> str:
-    shown = " ".join(f"value: {_quoted(value)}" for value in values[:MAX_VALUES])
-    left = len(values) - MAX_VALUES
+    shown = " ".join(f"value: {_quoted(value)}" for value in values[:MAX_EXAMPLES])
+    left = len(values) - MAX_EXAMPLES
     return f"{shown} and {left} more" if left > 0 else shown
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, list):
-        shown = ", ".join(_shown(each) for each in value[:MAX_VALUES])
-        return f"[{shown}]" if len(value) <= MAX_VALUES else f"[{shown}, …]"
+        shown = ", ".join(_shown(each) for each in value[:MAX_EXAMPLES])
+        return f"[{shown}]" if len(value) <= MAX_EXAMPLES else f"[{shown}, …]"
     if isinstance(value, Message):
         return "{ " + _one_line(value) + " }"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -71,15 +71,23 @@ def domain_fits_type(view: FeatureView, draft: Draft) -> Iterator[Finding]:
     """A domain stands on a feature of a type that it can hold."""
     feature = draft.feature
     kind = feature.WhichOneof("domain_info")
-    if feature.type in TYPES_OF_DOMAIN.get(kind or "", {feature.type}):
+    if not drop_unfitting_domain(feature):
         return
-    feature.ClearField(kind)
     type_name = schema_pb2.FeatureType.Name(feature.type)
     yield Finding(
         AnomalyInfo.DOMAIN_INVALID_FOR_TYPE,
         "The domain does not match the type",
         f'The domain "{kind}" does not match the type: {type_name}',
     )
+
+
+def drop_unfitting_domain(feature: schema_pb2.Feature) -> bool:
+    """Remove a domain that can't stand on a feature of this type; say whether there was one."""
+    kind = feature.WhichOneof("domain_info")
+    if feature.type in TYPES_OF_DOMAIN.get(kind or "", {feature.type}):
+        return False
+    feature.ClearField(kind)
+    return True
 
 
 def named_domain_exists(view: FeatureView, draft: Draft) -> Iterator[Finding]:

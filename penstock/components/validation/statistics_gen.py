@@ -14,7 +14,7 @@ def StatisticsGen(
     *,
     schema: Input[Schema] | None = None,
     exclude_splits: list[str] | None = None,
-    beam: Beam = Beam(),
+    beam: Beam = Beam(),  # noqa: B008 - filled in by the executor
 ) -> None:
     """Describe every split of examples in one pass: presence, moments, quantiles, frequent values.
 

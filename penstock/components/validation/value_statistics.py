@@ -53,6 +53,7 @@ class Numbers:
 
     def _add_finite(self, floats: Floats, moments: Moments) -> None:
         if len(floats):
+            floats = floats + 0.0  # turns -0.0 into 0.0, so that it doesn't matter which of the two comes first
             self._moments += moments
             self._zeros += len(floats) - int(np.count_nonzero(floats))
             self._low = min(self._low, float(floats.min()))
