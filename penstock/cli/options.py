@@ -1,0 +1,29 @@
+"""Options and arguments that several commands take, each described once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="The file with the pipeline, or a folder with a pipeline.py; FILE:NAME where it has several.",
+        show_default=False,
+    ),
+]
+Root = Annotated[
+    str | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        help="The folder of artifacts and metadata. [default: $PENSTOCK_ROOT, the project's `root`, or .penstock]",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's id, or the end or beginning of one.", show_default=False)
+]

@@ -1,0 +1,127 @@
+"""`penstock run FILE`: run a pipeline here, show it as it happens, and say what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from penstock.cli import options
+from penstock.cli.documents import write
+from penstock.cli.exit_codes import ExitCode
+from penstock.cli.loading import compile_pipeline, load_pipeline
+from penstock.cli.printing import console, show_lines
+from penstock.cli.root import root_option
+from penstock.cli.run_result import exit_code, report_on, result_document
+from penstock.pipeline.parameters import RunParameters
+from penstock.pipeline.plan import Plan
+from penstock.pipeline.runner import RunRequest, runner
+from penstock.ui import formats
+from penstock.ui.run_progress import LiveProgress, PlainProgress
+from penstock.ui.run_report import RunReport, report
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    file: options.File,
+    *,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A run parameter.", show_default=False),
+    ] = None,
+    root: options.Root = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, reuse nothing.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, help="Steps at once; one a core by default.", show_default=False),
+    ] = None,
+    beam: Annotated[str, typer.Option("--beam", metavar="NAME", help="The Beam profile of the data steps.")] = "direct",
+    beam_workers: Annotated[
+        int, typer.Option("--beam-workers", metavar="N", min=1, help="Workers of the direct Beam profile.")
+    ] = 1,
+    as_json: options.Json = False,
+) -> ExitCode:
+    """Run a pipeline on this machine. Steps whose inputs, code and parameters are as before are reused."""
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        pipeline = load_pipeline(file)
+        plan = compile_pipeline(pipeline)
+        declared = RunParameters(plan.name, plan.parameters)
+        request = RunRequest(
+            parameters=declared.resolve(declared.parse(parameters or ()), os.getcwd()),
+            root=os.path.abspath(root) if root else pipeline.project.root,
+            code_root=pipeline.project.code_root,
+            workers=workers,
+            beam=beam,
+            beam_workers=beam_workers,
+            cache=not no_cache,
+            command=shlex.join(["penstock", *sys.argv[1:]]),
+        )
+        again = again_command(file, parameters or [], request)
+        told = _run(plan, request, again)
+    if told is None:
+        return ExitCode.INTERRUPTED
+    show_lines(report(told), sys.stderr if as_json else sys.stdout)
+    if as_json:
+        write(result_document(told))
+    return exit_code(told.result)
+
+
+class _Watch:
+    """Remembers which run has been started, for the last words of an interrupted one; a RunObserver."""
+
+    run = ""
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Take one event."""
+        self.run = event["run"]
+
+
+def _run(plan: Plan, request: RunRequest, again: str) -> RunReport | None:
+    """Run a plan with its progress on stdout; None when it was interrupted."""
+    watch = _Watch()
+    try:
+        with _interruptible(), _progress() as progress:
+            result = runner("local").run(plan, replace(request, observers=(progress, watch)))
+    except KeyboardInterrupt:
+        name = f"Run {formats.short_id(watch.run)}" if watch.run else "The run"
+        sys.stderr.write(f"{name} is canceled. Go on where it stopped, finished steps are reused: {again}\n")
+        return None
+    return report_on(result, again)
+
+
+def _progress() -> LiveProgress | PlainProgress:
+    """Return a live table for a person at a terminal, plain lines for CI, pipes and files."""
+    terminal = console()
+    if terminal.is_terminal and not terminal.is_dumb_terminal and not os.environ.get("CI"):
+        return LiveProgress(terminal)
+    return PlainProgress(sys.stdout)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the run in order, also where the starting shell had them ignored."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def again_command(file: str, parameters: list[str], request: RunRequest) -> str:
+    """Return the command that runs the same again and reuses what is finished."""
+    words = ["penstock", "run", file]
+    words += [word for assignment in parameters for word in ("-p", assignment)]
+    words += ["--workers", str(request.workers)] if request.workers else []
+    words += ["--beam", request.beam] if request.beam != "direct" else []
+    words += ["--beam-workers", str(request.beam_workers)] if request.beam_workers != 1 else []
+    return shlex.join(words) + root_option(request.root)

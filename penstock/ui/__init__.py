@@ -1,0 +1,1 @@
+"""The terminal's view: records and plans become text, tables and trees."""
