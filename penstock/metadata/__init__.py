@@ -1,1 +1,5 @@
 """What happened: artifact types, execution records, the store on ML Metadata, lineage."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

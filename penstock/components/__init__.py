@@ -1,0 +1,5 @@
+"""The library of components: from raw data to a pushed model."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

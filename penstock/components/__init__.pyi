@@ -1,0 +1,13 @@
+from .evaluation.evaluator import Evaluator as Evaluator
+from .evaluation.metrics import Metric as Metric
+from .graph import Importer as Importer
+from .ingestion.csv_example_gen import CsvExampleGen as CsvExampleGen
+from .push.pusher import Pusher as Pusher
+from .training.trainer import EvalArgs as EvalArgs
+from .training.trainer import TrainArgs as TrainArgs
+from .training.trainer import Trainer as Trainer
+from .transform.transform import Transform as Transform
+from .validation.example_validator import ExampleValidator as ExampleValidator
+from .validation.import_schema_gen import ImportSchemaGen as ImportSchemaGen
+from .validation.schema_gen import SchemaGen as SchemaGen
+from .validation.statistics_gen import StatisticsGen as StatisticsGen

@@ -1,0 +1,9 @@
+from .artifact_types import Artifact as Artifact
+from .errors import StoreError as StoreError
+from .records import ArtifactRecord as ArtifactRecord
+from .records import ExecutionRecord as ExecutionRecord
+from .records import LineageEdge as LineageEdge
+from .records import LineageGraph as LineageGraph
+from .records import RunRecord as RunRecord
+from .store import MetadataStore as MetadataStore
+from .store import MlmdStore as MlmdStore
