@@ -1,0 +1,10 @@
+from .errors import DataFormatError as DataFormatError
+from .examples import arrow_schema as arrow_schema
+from .examples import count_rows as count_rows
+from .examples import read_batches as read_batches
+from .examples import split_files as split_files
+from .examples import split_names as split_names
+from .protos import read_anomalies as read_anomalies
+from .protos import read_schema as read_schema
+from .protos import read_statistics as read_statistics
+from .shards import ShardWriter as ShardWriter
