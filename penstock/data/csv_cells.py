@@ -49,16 +49,23 @@ def typed(cells: pa.StringArray) -> tuple[Kind, pa.Array]:
     """Returns the kind of the cells and their values in the type that stores it."""
     if cells.null_count == len(cells):
         return Kind.MISSING, cells
-    texts = _trimmed(cells)
+    kind, values = _numbers(cells)
+    if kind is Kind.TEXT and (trimmed := _trimmed(cells)) is not cells:
+        kind, values = _numbers(trimmed)
+    return kind, cells if pa.types.is_string(kind.stored) else values
+
+
+def _numbers(texts: pa.StringArray) -> tuple[Kind, pa.Array]:
     values = _cast(texts, pa.int64())
-    if values is not None:
-        return (Kind.TEXT, cells) if _has_code(texts) else (Kind.INT, values)
-    values = _cast(texts, pa.float64())
+    kind = Kind.INT
+    if values is None:
+        values = _cast(texts, pa.float64())
+        kind = Kind.FLOAT
     if values is None or _has_code(texts):
-        return Kind.TEXT, cells
-    if _may_be_big(values) and pc.all(pc.match_substring_regex(texts, _INTEGER)).as_py():
-        return Kind.BIG_INT, cells
-    return Kind.FLOAT, values
+        return Kind.TEXT, texts
+    if kind is Kind.FLOAT and _may_be_big(values) and pc.all(pc.match_substring_regex(texts, _INTEGER)).as_py():
+        kind = Kind.BIG_INT
+    return kind, values
 
 
 def to_type(cells: pa.StringArray, target: pa.DataType) -> pa.Array | None:
