@@ -92,13 +92,20 @@ def digest_entries(entries: Iterable[FileHash]) -> str:
     return "tree-1:" + hashlib.sha256("".join(lines).encode()).hexdigest()[:32]
 
 
-def write_manifest(folder: str) -> str:
+def write_manifest(folder: str, entries: Iterable[FileHash] | None = None) -> str:
     """Writes `_files.json` into a folder: path, size and SHA-256 of each file.
+
+    Args:
+        folder: The folder.
+        entries: Its `hash_tree`, where that is known already.
 
     Returns:
         The SHA-256 of the manifest, in hex: the folder's `bytes_digest`.
     """
-    lines = (json.dumps(asdict(entry), separators=(",", ":")) for entry in hash_tree(folder))
+    lines = (
+        json.dumps(asdict(entry), separators=(",", ":"))
+        for entry in (hash_tree(folder) if entries is None else entries)
+    )
     text = "[\n" + ",\n".join(lines) + "\n]\n"
     Path(folder, MANIFEST).write_text(text, encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()

@@ -220,23 +220,21 @@ def _finish(task: Task, name: str, properties: Mapping[str, Any]) -> OutputInfo:
         raise UserCodeError(
             f"{task.step} left its output {name!r} empty. Write files into {name}.path, a folder made for it."
         )
-    digest = _digest(output)
-    if os.path.isdir(output.path):
-        bytes_digest = files.write_manifest(output.path)
-        sizes = [entry.size for entry in files.read_manifest(output.path)]
-    else:
-        bytes_digest, sizes = files.sha256_of(output.path), [os.path.getsize(output.path)]
+    entries = files.hash_tree(output.path)
+    in_folder = os.path.isdir(output.path)
     return OutputInfo(
         type=output.type,
-        digest=digest,
-        bytes_digest=bytes_digest,
+        digest=_digest(output, entries),
+        bytes_digest=files.write_manifest(output.path, entries) if in_folder else entries[0].sha256,
         properties=parameters.to_json(dict(properties)),
-        bytes=sum(sizes),
-        files=len(sizes),
+        bytes=sum(entry.size for entry in entries),
+        files=len(entries),
     )
 
 
-def _digest(output: TaskOutput) -> str:
+def _digest(output: TaskOutput, entries: list[files.FileHash]) -> str:
+    if output.digest == Artifact.DIGEST:
+        return files.digest_entries(entries)
     try:
         found: str = load_symbol(output.digest)(output.path)
     except Exception as error:
@@ -253,16 +251,14 @@ def _salvage(task: Task, made: Mapping[str, Artifact]) -> dict[str, OutputInfo]:
 def _import(task: Task) -> dict[str, OutputInfo]:
     """Digest an artifact from outside where it lies."""
     name, output = next(iter(task.outputs.items()))
-    digest = _digest(output)
     entries = files.hash_tree(output.path)
-    size = sum(entry.size for entry in entries)
     info = OutputInfo(
         type=output.type,
-        digest=digest,
+        digest=_digest(output, entries),
         bytes_digest=files.digest_entries(entries),
         uri=output.path,
         properties=task.parameters,
-        bytes=size,
+        bytes=sum(entry.size for entry in entries),
         files=len(entries),
     )
     return {name: info}
