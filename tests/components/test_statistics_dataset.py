@@ -228,6 +228,16 @@ def test_dictionary_encoding_does_not_matter():
     assert describe_table(encoded) == describe_table(plain)
 
 
+def test_long_lists_are_summed_exactly():
+    values = np.full(3 * 2**18, 2**62 + 1, dtype=np.int64)
+    table = pa.table({"x": pa.FixedSizeListArray.from_arrays(pa.array(values), 2**18)})
+
+    numeric = _feature(table, "x").num_stats
+
+    assert (numeric.mean, numeric.std_dev) == (float(2**62 + 1), 0.0)
+    assert numeric.common_stats.tot_num_values == len(values)
+
+
 def test_infinities_show_in_mean_and_extremes():
     numeric = _feature(pa.table({"x": [1.0, math.inf]}), "x").num_stats
 

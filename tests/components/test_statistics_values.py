@@ -30,21 +30,20 @@ def _quantiles(values, parts=1):
     return whole
 
 
-def _rank_error(values, table):
-    ordered = np.sort(values)
-    wanted = np.linspace(0.0, 1.0, len(table.values))
-    low = np.searchsorted(ordered, table.values, side="left") / len(ordered)
-    high = np.searchsorted(ordered, table.values, side="right") / len(ordered)
-    return float(np.maximum(low - wanted, wanted - high).max())
+def _rank_error(values, distribution):
+    exact = np.searchsorted(np.sort(values), distribution.values, side="right")
+    gaps = np.diff(distribution.counts, prepend=0.0) * (not distribution.exact)
+    return float(max(np.abs(exact - distribution.counts).max(), gaps.max())) / len(values)
 
 
 @given(numbers, st.integers(1, 5))
-def test_quantiles_of_few_numbers_are_among_them_and_end_at_the_extremes(values, parts):
-    table = _quantiles(values, parts).table()
+def test_the_distribution_of_few_numbers_is_exact(values, parts):
+    distribution = _quantiles(values, parts).distribution()
 
-    assert set(table.values) <= set(values)
-    assert (table.values[0], table.values[-1]) == (min(values), max(values))
-    assert table.counts[-1] == len(values)
+    assert distribution.exact
+    assert list(distribution.values) == sorted(set(values))
+    assert distribution.median() == pytest.approx(np.median(values), rel=1e-12)
+    assert distribution.counts[-1] == len(values)
 
 
 @pytest.mark.parametrize("parts", [1, 7, 64])
@@ -59,10 +58,11 @@ def test_ranks_of_many_numbers_are_within_the_stated_error(name, parts):
         "ascending": np.arange(size, dtype=np.float64),
     }[name]
 
-    table = _quantiles(values, parts).table()
+    distribution = _quantiles(values, parts).distribution()
 
-    assert _rank_error(values, table) < RANK_ERROR
-    assert abs(np.mean(values <= table.median()) - np.mean(values <= np.median(values))) < 2 * RANK_ERROR
+    assert _rank_error(values, distribution) < RANK_ERROR
+    assert (distribution.values[0], distribution.values[-1]) == (values.min(), values.max())
+    assert distribution.exact == (name == "hours")
 
 
 def test_a_pickled_summary_is_small():
@@ -73,10 +73,10 @@ def test_a_pickled_summary_is_small():
 
 @given(numbers)
 def test_buckets_of_histograms_hold_every_number_once(values):
-    table = _quantiles(values).table()
+    distribution = _quantiles(values).distribution()
 
-    standard = standard_histogram(table, Extent(min(values), max(values)))
-    quantiles = quantiles_histogram(table)
+    standard = standard_histogram(distribution, Extent(min(values), max(values)))
+    quantiles = quantiles_histogram(distribution)
 
     assert sum(bucket.sample_count for bucket in standard.buckets) == pytest.approx(len(values))
     assert sum(bucket.sample_count for bucket in quantiles.buckets) == pytest.approx(len(values))
@@ -89,16 +89,26 @@ def test_buckets_of_histograms_hold_every_number_once(values):
 def test_standard_histogram_follows_the_data():
     values = np.random.default_rng(0).normal(size=100_000)
 
-    histogram = standard_histogram(_quantiles(values).table(), Extent(values.min(), values.max()))
+    histogram = standard_histogram(_quantiles(values).distribution(), Extent(values.min(), values.max()))
 
     exact, _ = np.histogram(values, bins=10)
     assert [bucket.sample_count for bucket in histogram.buckets] == pytest.approx(exact, abs=0.01 * len(values))
 
 
-def test_infinities_have_buckets_of_their_own():
-    table = _quantiles([-np.inf, -np.inf, 1.0, 2.0, 3.0, np.inf]).table()
+def test_buckets_of_few_distinct_values_are_exact():
+    values = np.random.default_rng(0).integers(0, 24, 100_000).astype(np.float64)
 
-    histogram = standard_histogram(table, Extent(1.0, 3.0, below=2, above=1))
+    histogram = standard_histogram(_quantiles(values, 3).distribution(), Extent(0.0, 23.0))
+
+    exact = [np.sum((values > b.low_value) & (values <= b.high_value)) for b in histogram.buckets]
+    exact[0] += np.sum(values == 0.0)
+    assert [bucket.sample_count for bucket in histogram.buckets] == exact
+
+
+def test_infinities_have_buckets_of_their_own():
+    distribution = _quantiles([-np.inf, -np.inf, 1.0, 2.0, 3.0, np.inf]).distribution()
+
+    histogram = standard_histogram(distribution, Extent(1.0, 3.0, below=2, above=1))
 
     assert (histogram.buckets[0].low_value, histogram.buckets[0].sample_count) == (-np.inf, 2)
     assert (histogram.buckets[-1].high_value, histogram.buckets[-1].sample_count) == (np.inf, 1)
@@ -106,9 +116,9 @@ def test_infinities_have_buckets_of_their_own():
 
 
 def test_bounds_of_a_histogram_wider_than_any_float_are_finite():
-    table = _quantiles([-1.7e308, 0.0, 1.7e308]).table()
+    distribution = _quantiles([-1.7e308, 0.0, 1.7e308]).distribution()
 
-    histogram = standard_histogram(table, Extent(-1.7e308, 1.7e308))
+    histogram = standard_histogram(distribution, Extent(-1.7e308, 1.7e308))
 
     assert all(np.isfinite(bucket.high_value) for bucket in histogram.buckets)
     assert sum(bucket.sample_count for bucket in histogram.buckets) == pytest.approx(3)
@@ -120,9 +130,9 @@ def test_a_constant_has_ten_equal_buckets():
     assert [bucket.sample_count for bucket in histogram.buckets] == [2.5] * 10
 
 
-def test_a_distribution_of_nothing_has_no_table():
-    with pytest.raises(ValueError, match="no numbers"):
-        Quantiles().table()
+def test_a_distribution_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="No numbers"):
+        Quantiles().distribution()
 
 
 def _counts(values, parts=1):

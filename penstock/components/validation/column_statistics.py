@@ -82,7 +82,9 @@ class Presence:
             common.max_num_values = self._most
             common.avg_num_values = self.values / self.present
             histogram = (
-                quantiles_histogram(self._lengths.table()) if self._lists else constant_histogram(1.0, self.present)
+                quantiles_histogram(self._lengths.distribution())
+                if self._lists
+                else constant_histogram(1.0, self.present)
             )
             common.num_values_histogram.CopyFrom(histogram)
         return common

@@ -25,6 +25,8 @@ TOP_VALUES = 20
 RANK_HISTOGRAM_BUCKETS = 1000
 """How many strings the rank histogram holds, and so at most how many a domain is checked by; TFDV's default."""
 
+_PART = 1 << 15
+
 
 class Numbers:
     """Moments, extremes and distribution of a numeric column."""
@@ -41,10 +43,15 @@ class Numbers:
     def add(self, values: pa.Array) -> None:
         """Add int64, float32 or float64 values (n,) without nulls."""
         numbers = values.to_numpy(zero_copy_only=False)
-        if numbers.dtype.kind == "i":
-            self._add_finite(numbers.astype(np.float64), moments_of_integers(numbers))
-            return
-        floats = numbers.astype(np.float64, copy=False)
+        # Rows of long lists make batches of millions of numbers; parts of them fit the processor's cache.
+        for start in range(0, len(numbers), _PART):
+            part = numbers[start : start + _PART]
+            if part.dtype.kind == "i":
+                self._add_finite(part.astype(np.float64), moments_of_integers(part))
+            else:
+                self._add_floats(part.astype(np.float64, copy=False))
+
+    def _add_floats(self, floats: Floats) -> None:
         finite = np.isfinite(floats)
         if not finite.all():
             self._add_special(floats[~finite])
@@ -83,15 +90,15 @@ class Numbers:
         statistics = NumericStatistics()
         negative, positive = self._infinities[-math.inf], self._infinities[math.inf]
         if self._moments.count + negative + positive:
-            table = self._quantiles.table()
+            distribution = self._quantiles.distribution()
             statistics.mean, statistics.std_dev = self._mean_and_deviation()
             statistics.num_zeros = self._zeros
             statistics.min = -math.inf if negative else min(self._low, math.inf)
             statistics.max = math.inf if positive else max(self._high, -math.inf)
-            statistics.median = table.median()
+            statistics.median = distribution.median()
             extent = Extent(self._low, self._high, negative, positive)
-            statistics.histograms.append(standard_histogram(table, extent))
-            statistics.histograms.append(quantiles_histogram(table))
+            statistics.histograms.append(standard_histogram(distribution, extent))
+            statistics.histograms.append(quantiles_histogram(distribution))
         elif self._nans:
             statistics.histograms.add(type=Histogram.STANDARD)
             statistics.histograms.add(type=Histogram.QUANTILES)
