@@ -60,7 +60,7 @@ def from_batch(batch: pa.RecordBatch, features: Sequence[RawFeature]) -> dict[st
     """Returns the tensors of stored rows.
 
     Raises:
-        BadCell: A required column is absent or has a missing value, or a column can't be cast.
+        CellError: A required column is absent or has a missing value, or a column can't be cast.
     """
     listed = codec.to_list_columns(batch, features)
     return {f.name: _from_lists(listed.column(i), f) for i, f in enumerate(features)}
