@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 from google.protobuf import text_format
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -95,6 +95,7 @@ cells = st.none() | st.sampled_from(["a", "b", "true", "1", ""])
 columns = st.lists(st.tuples(cells, st.none() | st.integers(-2, 2), st.none() | st.floats(-1, 1)), max_size=8)
 
 
+@settings(max_examples=300)
 @given(st.lists(columns.filter(bool), min_size=1, max_size=3))
 def test_every_split_fits_the_schema_inferred_from_all(splits):
     schema = pa.schema({"s": pa.string(), "i": pa.int64(), "f": pa.float64()})

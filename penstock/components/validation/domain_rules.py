@@ -92,7 +92,8 @@ def _boolean_integers(view: FeatureView, feature: schema_pb2.Feature) -> Iterato
     if not isinstance(interval, tuple) or (interval[0] >= 0 and interval[1] <= 1):
         return
     least, most = interval
-    feature.int_domain.min, feature.int_domain.max = least, most
+    # Data that did fit holds 0 and 1, so unlike in TFDV the new domain does too: other splits must fit it as well.
+    feature.int_domain.min, feature.int_domain.max = min(least, 0), max(most, 1)
     small = least < 0
     yield Finding(
         AnomalyInfo.BOOL_TYPE_SMALL_INT if small else AnomalyInfo.BOOL_TYPE_BIG_INT,
@@ -106,7 +107,7 @@ def _boolean_floats(view: FeatureView, feature: schema_pb2.Feature) -> Iterator[
     if strange:
         feature.float_domain.SetInParent()
         if view.range is not None:
-            feature.float_domain.min, feature.float_domain.max = view.range
+            feature.float_domain.min, feature.float_domain.max = min(view.range[0], 0.0), max(view.range[1], 1.0)
         told = f"{strange} not in {{0, 1}}: converting to float_domain."
         yield Finding(AnomalyInfo.BOOL_TYPE_UNEXPECTED_FLOAT, _NOT_BOOLEAN, told)
 
