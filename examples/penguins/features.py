@@ -29,5 +29,7 @@ def impute(column):
 
 
 def words(column):
-    """Fills missing words with "unknown"; shape (batch,)."""
-    return tf.sparse.to_dense(column, default_value="unknown")[:, 0]
+    """Fills missing words with "unknown"; a column that is never missing is dense already; shape (batch,)."""
+    if isinstance(column, tf.SparseTensor):
+        column = tf.sparse.to_dense(column, default_value="unknown")
+    return column[:, 0]

@@ -8,10 +8,10 @@ from penstock.components import (
     Pusher,
     SchemaGen,
     StatisticsGen,
+    TrainArgs,
     Trainer,
     Transform,
 )
-from penstock.components.training.trainer import TrainArgs
 from penstock.pipeline import pipeline
 
 

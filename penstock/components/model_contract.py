@@ -10,10 +10,10 @@ The SavedModel loads with TensorFlow alone (no penstock, tensorflow-transform or
 ``serving_default``
     input ``examples``: string (batch,), serialized ``tf.Example``; a missing feature is simply absent.
     The label isn't asked for.
-``raw``
-    one dense tensor per feature of ``features``, named as the feature: (batch, 1), or (batch, None) when the
-    feature is a list, padded at the end with the missing value. int64, float32 or string. Missing: the
-    feature's ``missing`` sentinel (``""``, NaN, the least int64). No label.
+``raw`` (where every feature has a fixed number of values)
+    one dense tensor per feature of ``features``, named as the feature: (batch, 1), or (batch, *shape) when the
+    schema requires a value in every row. int64, float32 or string. Missing: the feature's ``missing`` sentinel
+    (``""``, NaN, the least int64). No label.
 ``transform`` (only where the model was trained behind a transform graph)
     the tensors of ``raw`` and those of ``label_features`` -> the transformed features *and* the transformed
     label, dense and named as `preprocessing_fn` named them (ragged or sparse outputs are left out).

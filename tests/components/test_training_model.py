@@ -268,6 +268,14 @@ def test_a_model_without_a_transform_reads_raw_columns(workshop, tmp_path):
     np.testing.assert_array_equal(from_raw, tf.function(own)(dense_inputs(str(tmp_path), batch)))
 
 
+def test_a_label_made_by_the_transform_is_recorded_among_its_features(workshop, tmp_path):
+    path = saved(workshop, tmp_path, label="species_index")
+
+    recorded = train.model_properties(read_contract(path))["transformed_features"]
+
+    assert recorded == ["age", "bill_z", "island_index", "species_index"]
+
+
 def test_exporting_twice_gives_equal_digests(workshop, tmp_path):
     own = network()
 
@@ -376,6 +384,7 @@ def test_trainer_makes_the_same_model_twice_and_another_with_another_seed(worksh
     assert digest(first.path) == digest(again.path)
     assert digest(first.path) != digest(other.path)
     assert first.properties["label"] == "species"
+    assert (tmp_path / "a/run/arguments.json").exists()
     assert first.properties["transformed_features"] == ["age", "bill_z", "island_index"]
     assert json.loads((tmp_path / "a/model/Format-Serving/penstock_model.json").read_text())["task"] == "multiclass"
 

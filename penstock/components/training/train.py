@@ -28,6 +28,7 @@ from penstock.data.raw_feature import RawFeature, raw_features
 from penstock.pipeline.errors import DataError, Unsupported, UserCodeError, listing
 
 BACKEND = "tensorflow"
+ARGUMENTS_FILE = "arguments.json"
 HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
 
 SAVE_HINT = (
@@ -54,6 +55,7 @@ def train(run_fn: Callable[[FnArgs], Any], fn_args: FnArgs) -> ModelContract | N
     # A reused worker has trained before; layer names and seeds would go on counting.
     keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(fn_args.seed)
+    write_arguments(fn_args)
     try:
         run_fn(fn_args)
     except (UserCodeError, DataError):
@@ -144,15 +146,33 @@ def read_hyperparameters(folder: str | None) -> Mapping[str, Any] | None:
     return values
 
 
+def write_arguments(fn_args: FnArgs) -> None:
+    """Writes what `run_fn` was asked to do into the model run, so that a ModelRun is never empty; no paths."""
+    asked = {
+        "seed": fn_args.seed,
+        "train_steps": fn_args.train_steps,
+        "eval_steps": fn_args.eval_steps,
+        "custom_config": fn_args.custom_config,
+        "hyperparameters": fn_args.hyperparameters,
+    }
+    os.makedirs(fn_args.model_run_dir, exist_ok=True)
+    with open(os.path.join(fn_args.model_run_dir, ARGUMENTS_FILE), "w", encoding="utf-8") as file:
+        json.dump(asked, file, indent=2, sort_keys=True)
+
+
 def model_properties(contract: ModelContract) -> dict[str, Any]:
-    """Returns what is recorded of a model, so that later steps are checked before anything heavy is imported."""
+    """Returns what is recorded of a model, so that later steps are checked before anything heavy is imported.
+
+    `transformed_features` are the outputs of the signature `transform`, the label among them where it is made there.
+    """
+    made = [contract.label] if contract.label_from == "transform" and contract.has_transform else []
     return {
         "task": contract.task,
         "label": contract.label,
         "label_from": contract.label_from,
         "classes": list(contract.classes),
         "features": [feature.name for feature in contract.features],
-        "transformed_features": list(contract.transformed_features),
+        "transformed_features": [*contract.transformed_features, *made],
     }
 
 

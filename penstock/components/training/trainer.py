@@ -57,7 +57,8 @@ def Trainer(
     Args:
         examples: Transformed examples, or raw ones where there is no transform.
         model: The SavedModel that `run_fn` wrote, under the model contract.
-        model_run: Logs, checkpoints and histories that `run_fn` wrote to `fn_args.model_run_dir`.
+        model_run: `arguments.json`, and the logs, checkpoints and histories that `run_fn` wrote to
+            `fn_args.model_run_dir`.
         transform_graph: The transform to graft into the model, so that it takes raw rows.
         schema: The schema of the raw rows; needed to save a model that has no transform.
         base_model: A model to start from.
