@@ -51,7 +51,7 @@ def main() -> None:
         print(json.dumps({"skipped": f"no chicago_taxi.csv in {DATA.name}; set PENSTOCK_DATA to its folder"}))
         return
     with tempfile.TemporaryDirectory() as root:
-        command = [sys.executable, "-m", "penstock.cli.main", "run", "examples/taxi/pipeline.py"]
+        command = [os.path.join(os.path.dirname(sys.executable), "penstock"), "run", "examples/taxi/pipeline.py"]
         command += ["-p", f"data={DATA}", "-p", f"serving_dir={root}/serving", "--root", root]
         cold = timed(command)
         steps = steps_of(root)

@@ -47,9 +47,10 @@ class _Promise:
         self._refuse("taking an item", "Pass it whole and take the item inside a component.")
 
     __lt__ = __le__ = __gt__ = __ge__ = _compare
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _compute
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __pow__ = __rpow__ = _compute
     __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _compute
-    __neg__ = __int__ = __float__ = __index__ = __len__ = _convert
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _compute
+    __neg__ = __pos__ = __abs__ = __round__ = __invert__ = __int__ = __float__ = __index__ = __len__ = _convert
     __getitem__ = __contains__ = _item
 
     def __eq__(self, other: object) -> bool:

@@ -67,17 +67,25 @@ def in_order(nodes: Iterable[Node], gates: dict[str, tuple[str, ...]]) -> list[N
 
 
 def gated_by(nodes: tuple[Node, ...]) -> dict[str, tuple[str, ...]]:
-    """Return, for each node that uses a gated artifact, the gates it comes after."""
+    """Return, for each node that uses a gated artifact, the gates it comes after.
+
+    What a gate itself depends on can't wait for it, nor do two gates on one artifact wait for each other.
+    """
+    gated = {gate.id: {_place(channel) for channel in _gated(gate)} for gate in nodes}
     found: dict[str, list[str]] = {}
     for gate in nodes:
-        for channel in _gated(gate):
-            needed = _ancestors(gate)
-            for node in nodes:
-                used = {(other.node.id, other.output) for other in _channels(node)}
-                waits = (channel.node.id, channel.output) in used and node.options.gate
-                if waits and node.id not in needed and not node.component.gates:
-                    found.setdefault(node.id, []).append(gate.id)
+        if not gated[gate.id]:
+            continue
+        needed = _ancestors(gate)
+        for node in nodes:
+            waits_for = gated[gate.id] & {_place(channel) for channel in _channels(node)} - gated[node.id]
+            if waits_for and node.options.gate and node.id not in needed:
+                found.setdefault(node.id, []).append(gate.id)
     return {node_id: tuple(gates) for node_id, gates in found.items()}
+
+
+def _place(channel: Channel) -> tuple[str, str]:
+    return channel.node.id, channel.output
 
 
 def _gated(gate: Node) -> list[Channel]:
@@ -214,14 +222,14 @@ def _importer(node: Node, gates: tuple[str, ...]) -> ImporterPlan:
 
 
 def _path_parameters(nodes: Iterable[AnyNode]) -> set[str]:
-    """Return the run parameters that end up in paths: those are relative to where the user types them."""
+    """Return the run parameters that paths begin with: those are relative to where the user types them."""
     found: set[str] = set()
     for node in nodes:
         if isinstance(node, StepPlan):
             values = [*node.files.values(), *(node.parameters[name] for name in node.paths)]
         else:
             values = [node.uri] if isinstance(node, ImporterPlan) else []
-        found = found.union(*(parameters.run_parameters_in(value) for value in values))
+        found |= {name for value in values for name in [parameters.leading_run_parameter(value)] if name}
     return found
 
 

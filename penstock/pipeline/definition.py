@@ -53,7 +53,17 @@ def component(
     precondition: str = "",
     versions: tuple[str, ...] = (),
 ) -> Callable[[F], Component[F]]: ...
-def component(function: F | None = None, /, **options: Any) -> Any:
+def component(
+    function: F | None = None,
+    /,
+    *,
+    name: str | None = None,
+    gates: str = "",
+    effects: bool = False,
+    still_true: str = "",
+    precondition: str = "",
+    versions: tuple[str, ...] = (),
+) -> Any:
     """Make a step of a typed function.
 
     Parameters of the function are inputs (`Input[T]`, `Input[list[T]]`, `Input[T] | None = None`), outputs
@@ -62,8 +72,21 @@ def component(function: F | None = None, /, **options: Any) -> Any:
 
     Args:
         function: The function, when the decorator is used without parentheses.
-        **options: See `ComponentSpec`: name, gates, effects, still_true, precondition, versions.
+        name: The component's name; the function's by default.
+        gates: See `ComponentSpec`, and so for those below.
+        effects: Whether it changes the world.
+        still_true: Says whether the effect still holds.
+        precondition: Is called before the step's own function.
+        versions: Distributions whose versions count in the cache key.
     """
+    options = {
+        "name": name,
+        "gates": gates,
+        "effects": effects,
+        "still_true": still_true,
+        "precondition": precondition,
+        "versions": tuple(versions),
+    }
     if function is not None:
         return Component(function, options)
     return lambda decorated: Component(decorated, options)

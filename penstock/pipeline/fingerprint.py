@@ -13,6 +13,7 @@ import ast
 import functools
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -21,7 +22,9 @@ from penstock.pipeline.errors import UserCodeError
 
 DYNAMIC = frozenset({"globals", "locals", "vars", "eval", "exec", "__import__", "import_module"})
 BUILT_IN = "penstock.components"
-BUILT_IN_GROUND = ("penstock.components", "penstock.data")
+GROUND_IMPORT = re.compile(
+    r"^[ \t]*(?:from|import) (penstock\.(?:components|data)[\w.]*)(?: import (\([^)]*\)|[^\n]*))?", re.M
+)
 WHOLE = "*"
 LOOSE = "(top level)"
 """The symbol of statements that define and alter nothing of their own."""
@@ -276,30 +279,32 @@ def _altered(statement: ast.stmt) -> set[str]:
 
 @functools.lru_cache(maxsize=256)
 def _built_in(module: str) -> tuple[tuple[str, str], ...]:
-    """Return (module, digest) of a built-in's own modules and of what they use of the ground below.
-
-    Installed files don't change under a run, so their bytes are hashed as they are.
-    """
+    """Return (module, digest) of a built-in's own modules and of what they use of the ground below."""
     found: dict[str, str] = {}
     pending = [module]
     while pending:
         name = pending.pop()
-        path = _path_of(name, _INSTALLED)
-        if name in found or path is None:
-            continue
-        with open(path, "rb") as file:
-            content = file.read()
-        found[name] = hashlib.sha256(content).hexdigest()[:32]
-        if os.path.basename(path) != "__init__.py":
-            pending += [used for used in _ground_imports(content) if used not in found]
+        if name not in found:
+            found[name], used = _installed(name)
+            pending += used
     return tuple(sorted(found.items()))
 
 
-def _ground_imports(content: bytes) -> set[str]:
+@functools.lru_cache(maxsize=1024)
+def _installed(module: str) -> tuple[str, tuple[str, ...]]:
+    """Return the digest of one of our own modules, and the modules of the ground below that it imports.
+
+    Installed files don't change under a run, so their bytes are hashed as they are; and their imports stand on lines of
+    their own, so they need no parser.
+    """
+    path = _path_of(module, _INSTALLED)
+    assert path is not None, module
+    with open(path, "rb") as file:
+        content = file.read()
+    digest = hashlib.sha256(content).hexdigest()[:32]
+    if os.path.basename(path) == "__init__.py":
+        return digest, ()
     names: set[str] = set()
-    for node in ast.walk(ast.parse(content)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name.startswith(BUILT_IN_GROUND) and _path_of(name, _INSTALLED)}
+    for source, imported in GROUND_IMPORT.findall(content.decode()):
+        names |= {source, *(f"{source}.{name}" for name in re.findall(r"\w+", imported))}
+    return digest, tuple(sorted(name for name in names if _path_of(name, _INSTALLED)))

@@ -93,8 +93,8 @@ class Graph:
         where = caller()
         if positional:
             raise WiringError(
-                f"{component.name}() takes keyword arguments only in a pipeline, got {len(positional)} positional "
-                f"({where}). It takes: {listing(component.argument_names)}."
+                f"{where}: {component.name}() takes keyword arguments only in a pipeline, got {len(positional)} "
+                f"positional. It takes: {listing(component.argument_names)}."
             )
         options = NodeOptions(**{name: keywords.pop(name) for name in OPTION_NAMES if name in keywords})
         node = Node(component, keywords, options, where)

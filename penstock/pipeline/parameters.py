@@ -17,14 +17,6 @@ from penstock.pipeline.channel import TOKEN, Channel, RunParameter
 from penstock.pipeline.errors import ParameterError, listing, nearest
 from penstock.pipeline.plan import Binding, Json, RunParameterPlan
 
-JSON_KINDS: dict[Any, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-}
 TOKEN_KEYS = ("$run", "$value", "$secret")
 
 
@@ -61,6 +53,8 @@ def _with_tokens(value: Any) -> Any:
 
 
 def _no_json_form(value: Any) -> Any:
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):
+        return value.tolist()  # scalars and arrays alike; numpy itself is never imported here
     raise TypeError(f"{_name(value)}, which has no JSON form")
 
 
@@ -79,15 +73,12 @@ def has_tokens(value: Json) -> bool:
     return isinstance(value, str) and TOKEN.search(value) is not None
 
 
-def run_parameters_in(value: Json) -> set[str]:
-    """Return the names of the run parameters that a JSON value refers to."""
-    if isinstance(value, Mapping):
-        if "$run" in value:
-            return {value["$run"]}
-        return set().union(*(run_parameters_in(item) for item in value.values()))
-    if isinstance(value, list | tuple):
-        return set().union(*(run_parameters_in(item) for item in value))
-    return set(TOKEN.findall(value)) if isinstance(value, str) else set()
+def leading_run_parameter(path: Json) -> str | None:
+    """Return the run parameter that a path is or begins with, None when it begins with plain text."""
+    if isinstance(path, Mapping):
+        return path.get("$run")
+    found = TOKEN.match(path) if isinstance(path, str) else None
+    return found[1] if found else None
 
 
 def substitute(value: Json, run: Mapping[str, Json], values: Callable[[Binding], Json]) -> Json:
@@ -174,20 +165,46 @@ class RunParameters:
         Raises:
             ParameterError: An assignment has no "=", or a value isn't of the parameter's type.
         """
-        kinds = {parameter.name: parameter.json_schema.get("type") for parameter in self.declared}
+        kinds = {parameter.name: json_kinds(parameter.json_schema) for parameter in self.declared}
         given: dict[str, Json] = {}
         for assignment in assignments:
             name, equals, text = assignment.partition("=")
             if not equals:
                 raise ParameterError(f"-p takes name=value, got {assignment!r}. It takes: {listing(kinds)}.")
-            if kinds.get(name) == "string":
-                given[name] = text
-                continue
-            try:
-                given[name] = json.loads(text.lower() if kinds.get(name) == "boolean" else text)
-            except ValueError:
-                given[name] = text
+            given[name] = _read(text, kinds.get(name, frozenset()))
         return given
+
+
+def json_kinds(schema: Mapping[str, Json]) -> frozenset[str]:
+    """Return the JSON types that a schema allows by name; none when it doesn't say."""
+    if "enum" in schema:
+        return frozenset(_kind_of(value) for value in schema["enum"])
+    if "anyOf" in schema:
+        return frozenset().union(*(json_kinds(arm) for arm in schema["anyOf"]))
+    return frozenset([schema["type"]]) if "type" in schema else frozenset()
+
+
+def _kind_of(value: Json) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    exact = {str: "string", int: "integer", float: "number", type(None): "null", dict: "object"}
+    return exact.get(type(value), "array")
+
+
+def _fits(value: Json, kinds: frozenset[str]) -> bool:
+    found = _kind_of(value)
+    return not kinds or found in kinds or (found == "integer" and "number" in kinds)
+
+
+def _read(text: str, kinds: frozenset[str]) -> Json:
+    """Read a value as it is typed: text where only that is wanted, else JSON where it is one of the right type."""
+    if kinds == {"string"}:
+        return text
+    try:
+        value = json.loads(text.lower() if "boolean" in kinds and text.lower() in ("true", "false") else text)
+    except ValueError:
+        return text
+    return value if _fits(value, kinds) or "string" not in kinds else text
 
 
 def check_json(pipeline: str, parameter: RunParameterPlan, value: Json) -> None:
@@ -201,13 +218,21 @@ def check_json(pipeline: str, parameter: RunParameterPlan, value: Json) -> None:
             f"Parameter {parameter.name!r} of pipeline {pipeline!r} is one of {parameter.json_schema['enum']}, "
             f"got {value!r}."
         )
-    expected = parameter.json_schema.get("type")
-    if expected in JSON_KINDS and (
-        not isinstance(value, JSON_KINDS[expected]) or (isinstance(value, bool) and expected != "boolean")
-    ):
-        raise ParameterError(
-            f"Parameter {parameter.name!r} of pipeline {pipeline!r} is of type {expected}, got {value!r}."
-        )
+    problem = _mismatch(value, parameter.json_schema)
+    if problem:
+        raise ParameterError(f"Parameter {parameter.name!r} of pipeline {pipeline!r} {problem}.")
+
+
+def _mismatch(value: Json, schema: Mapping[str, Json]) -> str | None:
+    kinds = json_kinds(schema)
+    if not _fits(value, kinds):
+        return f"is of type {' or '.join(sorted(kinds))}, got {value!r:.60}"
+    items = schema.get("items")
+    if isinstance(value, list) and isinstance(items, Mapping):
+        wrong = next((item for item in value if not _fits(item, json_kinds(items))), None)
+        if wrong is not None:
+            return f"is a list of {' or '.join(sorted(json_kinds(items)))}, got {wrong!r:.60} in it"
+    return None
 
 
 def absolute(value: Json, base: str) -> Json:

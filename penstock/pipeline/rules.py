@@ -5,17 +5,22 @@ from __future__ import annotations
 import graphlib
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import msgspec
 
 from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import parameters
+from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import Channel, RunParameter
 from penstock.pipeline.errors import MAX_FAILURES, WiringError, listing, nearest
 from penstock.pipeline.node import Node
 from penstock.pipeline.signature import VALUE_TYPES, InputSpec, ParameterSpec
+
+Problem = tuple[Node, str]
+"""The node whose call is at fault, and what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -39,65 +44,71 @@ def call(node: Node) -> str:
     return f"{name}()" if node.id == name else f"{name}(id={node.id!r})"
 
 
-def duplicate_id(wiring: Wiring) -> Iterator[str]:
+def duplicate_id(wiring: Wiring) -> Iterator[Problem]:
     """Node ids are unique."""
     first: dict[str, Node] = {}
     for node in wiring.nodes:
         other = first.setdefault(node.id, node)
         if other is not node:
             yield (
-                f"Two nodes have the id {node.id!r} ({other.where} and {node.where}). "
-                f"Give one of them an id of its own: {node.component.name}(..., id='{node.id}2')."
+                node,
+                f"Two nodes have the id {node.id!r}, the other stands at {other.where}. "
+                f"Give one of them an id of its own: {node.component.name}(..., id='{node.id}2').",
             )
 
 
-def invalid_id(wiring: Wiring) -> Iterator[str]:
+def invalid_id(wiring: Wiring) -> Iterator[Problem]:
     """Ids are folder names and stand in commands."""
     for node in wiring.nodes:
         plain = node.id.replace("-", "").replace("_", "").replace(".", "") if isinstance(node.id, str) else ""
         if not plain.isalnum() or node.id.startswith("."):
-            yield f"{call(node)} ({node.where}) has an unusable id. Use letters, digits, '-', '_' and '.'."
+            yield node, f"{call(node)} has an unusable id. Use letters, digits, '-', '_' and '.'."
 
 
-def nested_function(wiring: Wiring) -> Iterator[str]:
+def nested_function(wiring: Wiring) -> Iterator[Problem]:
     """A worker imports components by name, so they stand at module level."""
     for node in wiring.nodes:
         if "<locals>" in node.component.reference or "<lambda>" in node.component.reference:
             yield (
+                node,
                 f"Component {node.component.name!r} is defined inside a function ({node.component.reference}), "
-                f"where no worker can import it. Move it to module level."
+                f"where no worker can import it. Move it to module level.",
             )
 
 
-def unknown_argument(wiring: Wiring) -> Iterator[str]:
+def unknown_argument(wiring: Wiring) -> Iterator[Problem]:
     """Every argument is an input or a parameter."""
     for node in wiring.nodes:
         known = node.component.argument_names
         for name in node.arguments:
             if name in node.component.outputs:
-                yield (
-                    f"{call(node)} makes {name!r} itself ({node.where}); outputs are not passed. "
-                    f"It takes: {listing(known)}."
-                )
+                yield node, f"{call(node)} makes {name!r} itself; outputs are not passed. It takes: {listing(known)}."
             elif name not in known:
                 yield (
-                    f"{call(node)} has no input or parameter {name!r} ({node.where}).{nearest(name, known)} "
-                    f"It takes: {listing(known)}."
+                    node,
+                    f"{call(node)} has no input or parameter {name!r}.{nearest(name, known)} "
+                    f"It takes: {listing(known)}.",
                 )
 
 
-def missing_argument(wiring: Wiring) -> Iterator[str]:
+def missing_argument(wiring: Wiring) -> Iterator[Problem]:
     """Inputs and parameters without a default are given."""
     for node in wiring.nodes:
         spec = node.component
         needed = [name for name, port in spec.inputs.items() if not port.optional]
         needed += [name for name, port in spec.parameters.items() if port.required and port.kind != "beam"]
-        missing = [name for name in needed if node.arguments.get(name) is None]
+        missing = [name for name in needed if not _given(node, name)]
         if missing:
-            yield f"{call(node)} needs {listing(missing)} ({node.where}). It takes: {listing(spec.argument_names)}."
+            yield node, f"{call(node)} needs {listing(missing)}. It takes: {listing(spec.argument_names)}."
 
 
-def wrong_input(wiring: Wiring) -> Iterator[str]:
+def _given(node: Node, name: str) -> bool:
+    port = node.component.parameters.get(name)
+    may_be_none = port is not None and port.optional and name in node.arguments
+    return may_be_none or node.arguments.get(name) is not None
+
+
+def wrong_input(wiring: Wiring) -> Iterator[Problem]:
     """An input takes channels of its artifact type."""
     for node, name, value in wiring.arguments(InputSpec):
         port = node.component.inputs[name]
@@ -105,8 +116,9 @@ def wrong_input(wiring: Wiring) -> Iterator[str]:
             continue
         if isinstance(value, list | tuple) and not port.many:
             yield (
+                node,
                 f"{node.component.name}({name}=...) takes one channel of {port.type.TYPE_NAME}, got a list of "
-                f"{len(value)} ({node.where})."
+                f"{len(value)}.",
             )
             continue
         items = list(value) if isinstance(value, list | tuple) else [value]
@@ -114,7 +126,7 @@ def wrong_input(wiring: Wiring) -> Iterator[str]:
             problem = _mismatch(item, port)
             if problem:
                 takes = f"{node.component.name}({name}=...) takes a channel of {port.type.TYPE_NAME}"
-                yield f"{takes}, got {problem} ({node.where})."
+                yield node, f"{takes}, got {problem}."
 
 
 def _mismatch(item: object, port: InputSpec) -> str:
@@ -128,34 +140,51 @@ def _mismatch(item: object, port: InputSpec) -> str:
     return f"{item!r:.60}; to use a file or folder from outside, wrap it in Importer(...)"
 
 
-def wrong_parameter(wiring: Wiring) -> Iterator[str]:
-    """A parameter has a JSON form and fits its annotation."""
-    for node, name, value in wiring.arguments(ParameterSpec):
-        port = node.component.parameters[name]
-        where = f"{node.component.name}({name}=...)"
-        try:
-            plain = parameters.to_json(value)
-        except TypeError as error:
-            yield (
-                f"{where} takes JSON values, got {error} ({node.where}). Pass numbers, text, lists, dicts or "
-                f"dataclasses; name code as 'module:function' or a module file."
-            )
-            continue
-        problem = _promise_mismatch(value, port)
-        if problem is None and port.kind == "json" and not parameters.has_tokens(plain):
-            problem = _unfit(plain, port)
-        elif problem is None and port.kind in ("path", "module", "files") and not isinstance(plain, str | dict | list):
-            problem = f"takes a path, got {plain!r:.60}"
-        if problem:
-            yield f"{where} {problem} ({node.where})."
+def wrong_parameter(wiring: Wiring) -> Iterator[Problem]:
+    """A parameter has a JSON form and fits its annotation; a default counts like a value."""
+    for node in wiring.nodes:
+        for name, port in node.component.parameters.items():
+            value = node.arguments.get(name, None if port.required else port.default)
+            if value is None and not _given(node, name) and (port.required or port.optional):
+                continue
+            problem = _parameter_problem(value, port)
+            if problem and port.kind != "beam":
+                yield node, f"{node.component.name}({name}=...) {problem}."
+
+
+def _parameter_problem(value: object, port: ParameterSpec) -> str | None:
+    problem = _promise_mismatch(value, port) or _secret_mismatch(value, port)
+    if problem:
+        return problem
+    try:
+        plain = parameters.to_json(value)
+    except TypeError as error:
+        return (
+            f"takes JSON values, got {error}. Pass numbers, text, lists, dicts or dataclasses; name code as "
+            f"'module:function' or a module file"
+        )
+    if port.kind == "json" and not parameters.has_tokens(plain):
+        return _unfit(plain, port)
+    if port.kind in ("path", "module", "files") and not isinstance(plain, str | dict | list):
+        return f"takes a path, got {plain!r:.60}"
+    return None
+
+
+def _secret_mismatch(value: object, port: ParameterSpec) -> str | None:
+    if port.kind == "secret" and not isinstance(value, Secret):
+        return "takes Secret('NAME'), the name of an environment variable, got something else; a plan holds no secrets"
+    if isinstance(value, Secret) and port.annotation in VALUE_TYPES:
+        return f"takes {port.annotation.__name__}, got {value!r}. Declare it as a Secret and use its .value"
+    return None
 
 
 def _promise_mismatch(value: object, port: ParameterSpec) -> str | None:
     if isinstance(value, Node):
         return f"takes a value, got the node {value.id!r} itself"
+    for channel in channels_in(value):
+        if channel.output not in channel.node.component.values:
+            return f"takes a value, got a channel of {channel.type.TYPE_NAME} from '{channel.node.id}.{channel.output}'"
     if isinstance(value, Channel):
-        if value.output not in value.node.component.values:
-            return f"takes a value, got a channel of {value.type.TYPE_NAME} from '{value.node.id}.{value.output}'"
         wanted = VALUE_TYPES.get(port.annotation)
         if wanted and value.type is not wanted and port.annotation is not float:
             return f"takes {port.annotation.__name__}, got a channel of {value.type.TYPE_NAME}"
@@ -177,44 +206,54 @@ def _unfit(plain: object, port: ParameterSpec) -> str | None:
     return None
 
 
-def missing_module_file(wiring: Wiring) -> Iterator[str]:
+def missing_module_file(wiring: Wiring) -> Iterator[Problem]:
     """Module files exist below the code root and are named as they stand."""
     for node, name, value in wiring.arguments(ParameterSpec):
         if node.component.parameters[name].kind != "module" or value is None:
             continue
-        where = f"{node.component.name}({name}=...)"
-        if not isinstance(value, str) or parameters.has_tokens(value):
-            yield f"{where} takes the path of a module file as plain text, got {value!r} ({node.where})."
-        elif os.path.isabs(value) or value.startswith("..") or not value.endswith(".py"):
-            yield f"{where} takes a '.py' file below the pipeline's folder, got {value!r} ({node.where})."
-        elif not os.path.isfile(os.path.join(wiring.code_root, value)):
-            there = sorted(entry for entry in os.listdir(wiring.code_root) if entry.endswith(".py"))
-            yield (
-                f"{where} names {value!r}, and there is no such file in the pipeline's folder ({node.where})."
-                f"{nearest(value, there)} It holds: {listing(there)}."
-            )
+        problem = _module_problem(value, wiring.code_root)
+        if problem:
+            yield node, f"{node.component.name}({name}=...) {problem}."
 
 
-def foreign_channel(wiring: Wiring) -> Iterator[str]:
+def _module_problem(value: object, code_root: str) -> str | None:
+    if not isinstance(value, str) or parameters.has_tokens(value):
+        return f"takes the path of a module file as plain text, got {value!r}"
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or path.suffix != ".py":
+        return f"takes a '.py' file below the pipeline's folder, got {value!r}"
+    if not all(part.isidentifier() for part in path.with_suffix("").parts):
+        return f"takes a file that can be imported, got {value!r}. Name files and folders with letters, digits and '_'"
+    if not os.path.isfile(os.path.join(code_root, path)):
+        there = sorted(entry for entry in os.listdir(code_root) if entry.endswith(".py"))
+        return (
+            f"names {value!r}, and there is no such file in the pipeline's folder.{nearest(value, there)} "
+            f"It holds: {listing(there)}"
+        )
+    return None
+
+
+def foreign_channel(wiring: Wiring) -> Iterator[Problem]:
     """Channels and nodes come from this pipeline."""
     own = {id(node) for node in wiring.nodes}
     for node in wiring.nodes:
-        values = [item for value in node.arguments.values() for item in (value if isinstance(value, list) else [value])]
-        used = [value.node for value in values if isinstance(value, Channel)]
+        used = [channel.node for value in node.arguments.values() for channel in channels_in(value)]
         for other in [*used, *node.after]:
             if not isinstance(other, Node):
-                yield f"{call(node)}: after= takes nodes, got {other!r:.60} ({node.where})."
+                yield node, f"{call(node)}: after= takes nodes, got {other!r:.60}."
             elif id(other) not in own:
-                yield f"{call(node)} refers to {other.id!r}, a node of another pipeline ({node.where})."
+                yield node, f"{call(node)} refers to {other.id!r}, a node of another pipeline."
 
 
-def cycle(wiring: Wiring) -> Iterator[str]:
+def cycle(wiring: Wiring) -> Iterator[Problem]:
     """Nodes don't wait for themselves."""
+    nodes = {node.id: node for node in wiring.nodes}
     waits = {node.id: [other.id for other in upstream(node)] for node in wiring.nodes}
     try:
         graphlib.TopologicalSorter(waits).prepare()
     except graphlib.CycleError as error:
-        yield f"These nodes wait for each other: {' -> '.join(error.args[1])}. Remove one of the orderings."
+        circle = error.args[1]
+        yield nodes[circle[0]], f"These nodes wait for each other: {' -> '.join(circle)}. Remove one of the orderings."
 
 
 def upstream(node: Node) -> list[Node]:
@@ -227,11 +266,16 @@ def channels_in(value: object) -> list[Channel]:
     """Return all channels in an argument, at any depth."""
     if isinstance(value, Channel):
         return [value]
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    if isinstance(value, Mapping):
+        items = list(value.values())
+    elif hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        items = [getattr(value, name) for name in value.__dataclass_fields__]
+    else:
+        items = list(value) if isinstance(value, list | tuple) else []
     return [channel for item in items for channel in channels_in(item)]
 
 
-Rule = Callable[[Wiring], Iterator[str]]
+Rule = Callable[[Wiring], Iterator[Problem]]
 RULES: tuple[Rule, ...] = (
     invalid_id,
     duplicate_id,
@@ -250,9 +294,10 @@ def check(wiring: Wiring) -> None:
     """Apply every rule.
 
     Raises:
-        WiringError: With at most `MAX_FAILURES` problems, each naming node, argument, what was received and what fits.
+        WiringError: With at most `MAX_FAILURES` problems, each "pipeline.py:12: " and then the node, the argument, what
+            was received and what fits.
     """
-    problems = [problem for rule in RULES for problem in rule(wiring)]
+    problems = [f"{node.where}: {text}" for rule in RULES for node, text in rule(wiring)]
     if not problems:
         return
     shown = problems[:MAX_FAILURES]

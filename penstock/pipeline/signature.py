@@ -14,7 +14,7 @@ from typing import Any, Union, get_args, get_origin
 from penstock.metadata.artifact_types import Artifact, Boolean, Float, Integer, JsonValue, String
 from penstock.pipeline.annotations import INPUT, OUTPUT, Files, ModuleFile, Secret
 from penstock.pipeline.beam import Beam
-from penstock.pipeline.errors import WiringError
+from penstock.pipeline.errors import WiringError, listing, nearest
 from penstock.pipeline.node import OPTION_NAMES, RESERVED_OUTPUTS
 
 MISSING = inspect.Parameter.empty
@@ -43,6 +43,11 @@ class ParameterSpec:
     def required(self) -> bool:
         """True when there is no default."""
         return self.default is MISSING
+
+    @property
+    def optional(self) -> bool:
+        """True when the annotation allows None."""
+        return self.annotation is Any or type(None) in (self.annotation, *get_args(self.annotation))
 
     @property
     def kind(self) -> str:
@@ -93,7 +98,7 @@ def parse(function: Callable[..., Any], **options: Any) -> ComponentSpec:
         WiringError: A parameter has no or an impossible annotation, or a reserved name.
     """
     name = options.pop("name", None) or function.__name__
-    hints = typing.get_type_hints(function, include_extras=True)
+    hints = _hints(name, function)
     inputs: dict[str, InputSpec] = {}
     outputs: dict[str, type[Artifact]] = {}
     parameters: dict[str, ParameterSpec] = {}
@@ -103,14 +108,16 @@ def parse(function: Callable[..., Any], **options: Any) -> ComponentSpec:
         bare, optional = _strip_optional(annotation)
         role = _role(bare)
         if role is INPUT:
-            inputs[parameter.name] = _input(name, parameter, get_args(bare)[0], optional)
+            may_be_left_out = optional or parameter.default is not MISSING
+            inputs[parameter.name] = _input(name, parameter.name, get_args(bare)[0], may_be_left_out)
         elif role is OUTPUT:
             outputs[parameter.name] = _artifact_type(name, parameter.name, get_args(bare)[0])
         else:
             parameters[parameter.name] = ParameterSpec(annotation, parameter.default)
-    values = _values(hints.get("return", type(None)))
+    values = _values(name, hints.get("return", type(None)))
+    _check_outputs(name, [*outputs, *values])
+    _check_gates(name, options.get("gates", ""), inputs)
     outputs |= {key: VALUE_TYPES.get(annotation, JsonValue) for key, annotation in values.items()}
-    _check_outputs(name, outputs)
     return ComponentSpec(
         name=name,
         reference=f"{module_name(function.__module__)}:{function.__qualname__}",
@@ -131,9 +138,24 @@ def module_name(name: str) -> str:
     return pathlib.Path(getattr(sys.modules["__main__"], "__file__", None) or "__main__").stem
 
 
+def _hints(component_name: str, function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise WiringError(
+            f"{component_name}() has an annotation that can't be read when the pipeline runs: {error}. "
+            f"Import or define the name at module level, not under TYPE_CHECKING or inside a function."
+        ) from error
+
+
 def _check_parameter(component_name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> None:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-        raise WiringError(f"{component_name}() declares *{parameter.name}; a component names each of its arguments.")
+        stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
+        raise WiringError(
+            f"{component_name}() declares {stars}{parameter.name}; a component names each of its arguments."
+        )
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        raise WiringError(f"{component_name}() takes {parameter.name!r} by position only. Remove the '/'.")
     if parameter.name not in hints:
         raise WiringError(
             f"{component_name}() gives {parameter.name!r} no annotation. Write Input[T], Output[T] or a JSON type."
@@ -144,10 +166,21 @@ def _check_parameter(component_name: str, parameter: inspect.Parameter, hints: M
         )
 
 
-def _check_outputs(component_name: str, outputs: Mapping[str, type[Artifact]]) -> None:
+def _check_outputs(component_name: str, outputs: list[str]) -> None:
     for output in outputs:
+        if outputs.count(output) > 1:
+            raise WiringError(f"{component_name}() both fills and returns an output {output!r}. Rename one.")
         if output in RESERVED_OUTPUTS or output.startswith("_"):
             raise WiringError(f"{component_name}() names an output {output!r}, a name that nodes use. Rename it.")
+
+
+def _check_gates(component_name: str, gates: str, inputs: Mapping[str, InputSpec]) -> None:
+    first = gates.split(".", maxsplit=1)[0]
+    if gates and first not in inputs:
+        raise WiringError(
+            f"{component_name}() is declared with gates={gates!r}, and has no input {first!r}.{nearest(first, inputs)} "
+            f"Its inputs: {listing(inputs)}."
+        )
 
 
 def _strip_optional(annotation: Any) -> tuple[Any, bool]:
@@ -163,11 +196,10 @@ def _role(annotation: Any) -> Any:
     return next((mark for mark in metadata if mark is INPUT or mark is OUTPUT), None)
 
 
-def _input(component_name: str, parameter: inspect.Parameter, inner: Any, optional: bool) -> InputSpec:
+def _input(component_name: str, argument: str, inner: Any, optional: bool) -> InputSpec:
     if get_origin(inner) is list:
-        kind = _artifact_type(component_name, parameter.name, get_args(inner)[0])
-        return InputSpec(kind, many=True, optional=optional or parameter.default is not MISSING)
-    return InputSpec(_artifact_type(component_name, parameter.name, inner), optional=optional)
+        return InputSpec(_artifact_type(component_name, argument, get_args(inner)[0]), many=True, optional=optional)
+    return InputSpec(_artifact_type(component_name, argument, inner), optional=optional)
 
 
 def _artifact_type(component_name: str, argument: str, annotation: Any) -> type[Artifact]:
@@ -179,9 +211,16 @@ def _artifact_type(component_name: str, argument: str, annotation: Any) -> type[
     )
 
 
-def _values(annotation: Any) -> dict[str, Any]:
+def _values(component_name: str, annotation: Any) -> dict[str, Any]:
     if annotation is type(None) or annotation is None:
         return {}
+    values = {SINGLE_VALUE: annotation}
     if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
-        return typing.get_type_hints(annotation)
-    return {SINGLE_VALUE: annotation}
+        values = typing.get_type_hints(annotation)
+    for returned in values.values():
+        if isinstance(returned, type) and issubclass(returned, Artifact):
+            raise WiringError(
+                f"{component_name}() returns {returned.TYPE_NAME}, an artifact. Declare a parameter "
+                f"Output[{returned.TYPE_NAME}] and fill its .path; return JSON values only."
+            )
+    return values

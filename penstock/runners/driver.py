@@ -78,13 +78,18 @@ class Driver:
         external = {name: external_files(found) for name, found in resolved.items()}
         digests = {name: [record.digest for record in records] for name, records in inputs.items()}
         digests |= {name: [artifact.digest] for name, artifact in external.items()}
-        key = cache_key.of_step(step, values, digests, self.plan.sources)
+        key = cache_key.of_step(step, self._placed(step, values), digests, self.plan.sources)
         task = self._task(step, key, values, inputs, resolved)
         recorded: dict[str, list[int | NewArtifact]] = {
             name: [record.id for record in records] for name, records in inputs.items()
         }
         recorded |= {name: [artifact] for name, artifact in external.items()}
         return self._decide(step, task, key, recorded)
+
+    def _placed(self, step: StepPlan, values: Mapping[str, Json]) -> dict[str, Json]:
+        """Return parameters for the cache key: an effect at another place is another effect, so its paths count whole."""
+        paths = step.paths if step.effect else ()
+        return {**values, **{name: parameters.absolute(values[name], self.request.code_root) for name in paths}}
 
     def _importer(self, node: ImporterPlan) -> Drive:
         value = self._substitute(node.uri)

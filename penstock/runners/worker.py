@@ -87,7 +87,7 @@ def clean_state(task: Task) -> Iterator[None]:
         logging.root.setLevel(level)
         logging.root.handlers[:] = handlers
         if "keras" in sys.modules:
-            sys.modules["keras"].backend.clear_session()
+            sys.modules["keras"].backend.clear_session(free_memory=False)
 
 
 def _seed(seed: int) -> None:
