@@ -87,7 +87,7 @@ class Driver:
         return self._decide(step, task, key, recorded)
 
     def _placed(self, step: StepPlan, values: Mapping[str, Json]) -> dict[str, Json]:
-        """Return parameters for the cache key: an effect at another place is another effect, so its paths count whole."""
+        """Return parameters for the cache key: an effect elsewhere is another effect, so its paths count whole."""
         paths = step.paths if step.effect else ()
         return {**values, **{name: parameters.absolute(values[name], self.request.code_root) for name in paths}}
 
