@@ -16,7 +16,7 @@ from penstock.metadata.records import ArtifactRecord
 from penstock.pipeline.errors import listing, nearest
 from penstock.ui.run_view import artifact_list
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from penstock.cli.loading import compile_pipeline, load_pipeline
 from penstock.cli.printing import show
 from penstock.ui.plan_view import plan_view
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

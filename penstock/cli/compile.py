@@ -14,7 +14,7 @@ from penstock.pipeline.errors import PlatformError, Unsupported, listing, neares
 
 TARGETS = ("plan",)
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -9,11 +10,11 @@ import typer
 from penstock.cli import options
 from penstock.cli.documents import lineage_document, write
 from penstock.cli.lookup import find_artifact, something_like
-from penstock.cli.printing import show
+from penstock.cli.printing import show_lines
 from penstock.cli.root import open_root
 from penstock.ui.lineage_tree import lineage_tree
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
@@ -39,4 +40,4 @@ def lineage(
         if as_json:
             write(lineage_document(graph, found.id, opened.layout))
         else:
-            show(lineage_tree(graph, found.id, down=down))
+            show_lines(lineage_tree(graph, found.id, down=down), sys.stdout)

@@ -11,6 +11,7 @@ from penstock.components.push.push_record import latest_version, read_record
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, RunRecord
 from penstock.pipeline.errors import listing, nearest
 from penstock.ui.formats import short_id
+from penstock.ui.run_report import pushed_to
 
 SHORTEST_PART = 4
 RUNS_SEARCHED_FOR_NAMES = 10
@@ -100,7 +101,8 @@ def _pushed(root: Root, folder: str) -> ArtifactRecord | None:
         latest = latest_version(folder)
         record = read_record(latest) if latest else None
     if record is None:
-        return None
+        every = root.store.artifacts("PushedModel")
+        return next((each for each in every if pushed_to(each) == folder), None)
     execution = root.store.execution(record.execution) if record.execution else None
     if execution is None:
         raise NotFound(

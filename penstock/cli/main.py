@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -52,17 +52,26 @@ def run(arguments: list[str]) -> int:
     """
     debug = "--debug" in arguments[: _first_command(arguments)]
     try:
-        code: Any = app(arguments, prog_name="penstock", standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.DONE
+        code = int(app(arguments, prog_name="penstock", standalone_mode=False) or ExitCode.DONE)
+    except BrokenPipeError:
+        code = ExitCode.DONE
+    except SystemExit as leaving:  # typer's answer to a broken pipe
+        code = ExitCode.DONE if isinstance(leaving.__context__, BrokenPipeError) else int(leaving.code or 0)
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("Interrupted.\n")
-        return ExitCode.INTERRUPTED
+        code = ExitCode.INTERRUPTED
     except Exception as error:
-        return failures.report(error, debug=debug)
-    return int(code or ExitCode.DONE)
+        code = failures.report(error, debug=debug)
+    _flush()
+    return code
+
+
+def _flush() -> None:
+    """Write out what is left; a reader that has gone, such as `head`, has seen enough."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _first_command(arguments: list[str]) -> int:

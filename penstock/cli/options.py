@@ -19,7 +19,7 @@ Root = Annotated[
     typer.Option(
         "--root",
         metavar="DIR",
-        help="The folder of artifacts and metadata. [default: $PENSTOCK_ROOT, the project's `root`, or .penstock]",
+        help="The folder of artifacts and metadata; $PENSTOCK_ROOT, the project's or .penstock by default.",
         show_default=False,
     ),
 ]

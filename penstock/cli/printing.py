@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TextIO
 
@@ -29,5 +30,9 @@ def show(renderable: RenderableType) -> None:
 
 
 def show_lines(renderable: RenderableType, stream: TextIO) -> None:
-    """Print lines of text; the terminal wraps them, so that they can be copied whole."""
-    console(stream).print(renderable, soft_wrap=True)
+    """Print lines of text; the terminal wraps them, so that they can be copied whole.
+
+    A reader that has gone is no error: what was to be told has its exit code too.
+    """
+    with contextlib.suppress(BrokenPipeError):
+        console(stream).print(renderable, soft_wrap=True)

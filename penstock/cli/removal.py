@@ -31,7 +31,7 @@ class Removal:
 def plan_removal(root: Root, run: RunRecord) -> Removal:
     """Return what removing a run would delete and keep."""
     made = _left_to(root, run)
-    used = _used_by_others(root, run)
+    used = _used_by_others(root, run, min((each.created for each in made), default=run.started))
     deleted = tuple(each for each in made if each.id not in used)
     size = sum(entry.size for each in deleted if _is_inside(each) for entry in files_of(root.layout.absolute(each.uri)))
     return Removal(run, deleted, tuple(each for each in made if each.id in used), size)
@@ -65,9 +65,9 @@ def _touched(root: Root, run: RunRecord) -> Iterator[ArtifactRecord]:
             yield from artifacts
 
 
-def _used_by_others(root: Root, run: RunRecord) -> set[int]:
-    """Return the artifacts of all other runs that were under way when this one began, or later."""
-    others = [each for each in root.store.runs() if each.id != run.id and (not each.ended or each.ended >= run.started)]
+def _used_by_others(root: Root, run: RunRecord, since: float) -> set[int]:
+    """Return the artifacts of all other runs that were under way at a time or later."""
+    others = [each for each in root.store.runs() if each.id != run.id and (not each.ended or each.ended >= since)]
     return {artifact.id for other in others for artifact in _touched(root, other)}
 
 

@@ -27,7 +27,7 @@ from penstock.ui import formats
 from penstock.ui.run_progress import LiveProgress, PlainProgress
 from penstock.ui.run_report import RunReport, report
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -27,7 +27,7 @@ TABLE_LENGTH = 20
 PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer(add_completion=False, invoke_without_command=True)
 
 
 @app.callback()
@@ -51,10 +51,11 @@ def runs(
     with open_root(root) as opened:
         found = opened.store.runs(pipeline, limit or (None if as_json else TABLE_LENGTH))
         steps = {run.id: opened.store.executions(run.id) for run in found}
+        live = {run.id for run in found if run.state == "RUNNING" and locks.holder(opened.layout, run.id) is not None}
         if as_json:
-            write([run_document(run, steps[run.id]) for run in found])
+            write([{**run_document(run, steps[run.id]), "live": run.id in live} for run in found])
         else:
-            dead = {run.id for run in found if run.state == "RUNNING" and locks.holder(opened.layout, run.id) is None}
+            dead = {run.id for run in found if run.state == "RUNNING"} - live
             show(run_list(found, steps, dead) if found else "No runs.")
 
 

@@ -18,7 +18,7 @@ from penstock.ui.artifact_view import artifact_detail, content_of, files_of
 from penstock.ui.run_view import run_detail
 from penstock.ui.step_view import step_detail
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

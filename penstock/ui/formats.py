@@ -78,6 +78,15 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
 
 
+def measure(value: float) -> str:
+    """Return a value of the data with four significant places, or whole when it is; years keep their looks.
+
+    >>> [measure(n) for n in (2007, 43.921929, 0.00012345)]
+    ['2007', '43.92', '0.0001234']
+    """
+    return f"{value:.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
+
+
 def counted(count: int, noun: str) -> str:
     """Return "1 row", "2 rows".
 

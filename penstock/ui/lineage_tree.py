@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, LineageGraph
 from penstock.ui import formats
+from penstock.ui.run_report import pushed_to
 
 MAX_FILES = 20
 
@@ -67,13 +68,18 @@ def source_files(artifact: ArtifactRecord) -> list[Text]:
     return lines + ([Text(f"… {len(files) - MAX_FILES:,} more files", "dim")] if len(files) > MAX_FILES else [])
 
 
+def place_of(artifact: ArtifactRecord) -> str:
+    """Return where an artifact is in the world: a source's path, a push's destination; "" for what the root holds."""
+    return pushed_to(artifact) or (artifact.uri if artifact.type == "ExternalFiles" or not artifact.step else "")
+
+
 def _artifact_line(artifact: ArtifactRecord, *, known: bool = False) -> Text:
     gone = "  deleted" if artifact.state == "DELETED" else ""
     return Text.assemble(
         (artifact.type, "bold"),
         f" {artifact.id}",
         (f"  {formats.short_digest(artifact.digest)}" if artifact.digest else "", "cyan"),
-        (f"  {artifact.uri}", "dim"),
+        (f"  {place_of(artifact)}" if place_of(artifact) else "", "dim"),
         (gone, "yellow"),
         ("  (above)" if known else "", "dim"),
     )

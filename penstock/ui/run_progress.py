@@ -37,7 +37,9 @@ class LiveProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the last picture on the screen."""
-        self._live.stop()
+        if self._live.is_started:
+            self._live.stop()
+            self._console.print()
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Take one event; the picture follows at its own pace."""
@@ -56,6 +58,7 @@ class PlainProgress:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._unread = False
         self._state = RunState()
 
     def __enter__(self) -> PlainProgress:
@@ -74,8 +77,13 @@ class PlainProgress:
             self._write(plain_line(self._state, finished))
 
     def _write(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        if self._unread:
+            return
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except BrokenPipeError:  # a reader that leaves, such as `head`, doesn't end the run
+            self._unread = True
 
 
 def plain_line(state: RunState, row: StepRow) -> str:

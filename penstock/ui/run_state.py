@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock.ui import formats
 
+METRICS_SHOWN = 3
 FINISHED = frozenset({"COMPLETE", "CACHED", "FAILED", "SKIPPED", "CANCELED"})
 
 
@@ -31,12 +32,16 @@ class StepRow:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
     def progress(self) -> str:
-        """Return "12,000 / 15,002  loss 0.31", or "" when nothing was reported."""
+        """Return "12,000 / 15,002 rows  loss 0.31", or "" when nothing was reported.
+
+        A metric `unit` names what is counted.
+        """
         if self.done is None:
             return ""
-        of = "" if self.total is None else f" / {formats.number(self.total)}"
-        shown = [f"{name} {_measure(value)}" for name, value in self.metrics.items()]
-        return "  ".join([f"{formats.number(self.done)}{of}", *shown[:3]])
+        of = f" / {formats.number(self.total)}" if self.total is not None and self.done < self.total else ""
+        unit = f" {self.metrics['unit']}" if "unit" in self.metrics else ""
+        shown = [f"{name} {_measure(value)}" for name, value in self.metrics.items() if name != "unit"]
+        return "  ".join([f"{formats.number(self.done)}{of}{unit}", *shown[:METRICS_SHOWN]])
 
     def elapsed(self, now: float) -> float:
         """Return the seconds it took, or has taken so far."""
@@ -73,7 +78,8 @@ class RunState:
         elif kind == "step_progress":
             row.done, row.total, row.metrics = event["done"], event.get("total"), event.get("metrics") or {}
         elif kind == "step_finished":
-            row.state, row.seconds = event["state"], event["seconds"]
+            row.seconds = event["seconds"] or row.elapsed(event["at"])
+            row.state = event["state"]
             row.reason = event.get("reason") or ("" if row.state == "FAILED" else row.reason)
             return row
         return None

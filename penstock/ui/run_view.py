@@ -80,7 +80,7 @@ def output_list(steps: Sequence[ExecutionRecord]) -> Table:
 
 def artifact_list(artifacts: Sequence[ArtifactRecord]) -> Table:
     """Return a table of artifacts."""
-    table = tables.listing("artifact", "type", "made by", "run", "digest", "uri", right=("artifact",), folds=("uri",))
+    table = tables.listing("artifact", "type", "made by", "run", "digest", "uri", right=("artifact",))
     for artifact in artifacts:
         table.add_row(
             str(artifact.id),

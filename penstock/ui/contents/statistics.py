@@ -39,9 +39,12 @@ def render(path: str) -> RenderableType:
 
 
 def _row(feature: dict[str, Any]) -> list[str]:
-    figures = [feature.get(name) for name in ("missing", "mean", "min", "max", "unique")]
+    written = {"missing": formats.number, "unique": formats.number}
     top = ", ".join(formats.shortened(str(value), TEXT_LENGTH) for value in feature.get("top", ()))
-    cells = ["" if figure is None else formats.number(figure) for figure in figures]
+    cells = [
+        written.get(name, formats.measure)(feature[name]) if name in feature else ""
+        for name in ("missing", "mean", "min", "max", "unique")
+    ]
     return [feature["name"], feature["type"], *cells, top]
 
 
