@@ -6,6 +6,7 @@ traces it five times and saves a model a phase.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ from tensorflow_transform.beam import impl as tft_impl
 from tensorflow_transform.tf_metadata import metadata_io
 
 from penstock.components import row_tensors
-from penstock.components.transform import analysis_graph
+from penstock.components.transform import analysis_graph, analysis_streams
 from penstock.data.raw_feature import RawFeature
 
 Batches = Callable[[Sequence[str]], Iterable[pa.RecordBatch]]
@@ -89,15 +90,13 @@ def analyze(traced: Traced, batches: Batches, destination: str) -> None:
     if unknown:
         raise NeedsBeam(", ".join(unknown))
     models = _Models(traced, batches, fingerprint, os.path.join(destination, "transform_fn"))
-    setting = analysis_graph.Setting(traced.graph, traced.folder, models.create, models.apply)
+    setting = analysis_streams.Setting(traced.graph, traced.folder, models.create, models.apply)
     analysis_graph.evaluate(root, setting)
     write_metadata(models.metadata, asset_map, destination)
 
 
 def write_metadata(metadata: Any, asset_map: Mapping[str, str], destination: str) -> None:
     """Writes the schema of the transformed rows where `tft.TFTransformOutput` looks for it."""
-    import json
-
     folder = os.path.join(destination, "transformed_metadata")
     metadata_io.write_metadata(metadata, folder)
     if asset_map:
