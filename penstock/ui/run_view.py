@@ -102,4 +102,6 @@ def fact(value: object) -> str:
     """Return a recorded fact on one line."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name}={fact(item)}" for name, item in value.items())
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return ", ".join(map(fact, value)) if isinstance(value, list | tuple) else str(value)
