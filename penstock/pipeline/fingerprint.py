@@ -4,7 +4,8 @@ For a component's function this is the closure by symbol: the definition with it
 module-level names it uses by the statements that define them, classes whole with their bases, through imports of local
 files. For a module file it is every symbol of the file and its local imports. Local means below the code root. Where
 names can't be resolved statically (`import *`, `globals()`, `eval`), the whole module counts. What is computed at
-import, environment variables and data files don't count: they are passed as a parameter or as `Files`.
+import, environment variables and data files don't count: they are passed as a parameter or as `Files`. A component that
+is installed, in a package of somebody else's, counts with what it uses of its own package.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ import functools
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from penstock.pipeline import syntax
-from penstock.pipeline.errors import UserCodeError
+from penstock.pipeline import symbols, syntax
+from penstock.pipeline.symbols import Symbols, is_import
 
 DYNAMIC = frozenset({"globals", "locals", "vars", "eval", "exec", "__import__", "import_module"})
+US = "penstock"
 BUILT_IN = "penstock.components"
 GROUND_IMPORT = re.compile(
     r"^[ \t]*(?:from|import) (penstock\.(?:components|data)[\w.]*)(?: import (\([^)]*\)|[^\n]*))?", re.M
 )
 WHOLE = "*"
-LOOSE = "(top level)"
-"""The symbol of statements that define and alter nothing of their own."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,6 @@ class Fingerprint:
         return Fingerprint(self.digests | other.digests, self.sources | other.sources)
 
 
-NOTHING = Fingerprint({})
 _INSTALLED = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -54,7 +54,10 @@ def of_function(reference: str, code_root: str) -> Fingerprint:
     module, _, name = reference.partition(":")
     if module == BUILT_IN or module.startswith(f"{BUILT_IN}."):
         return Fingerprint(dict(_built_in(module)))
-    return _closure([(module, name.split(".")[0])], os.path.abspath(code_root))
+    scope = _Scope(os.path.abspath(code_root))
+    if scope.path_of(module) is None:
+        scope = _home(module)
+    return _closure(_Reference(module, name.split(".")[0], True), scope)
 
 
 def of_module(module: str, code_root: str) -> Fingerprint:
@@ -63,131 +66,174 @@ def of_module(module: str, code_root: str) -> Fingerprint:
     Raises:
         UserCodeError: A local file can't be parsed.
     """
-    return _closure([(module, WHOLE)], os.path.abspath(code_root))
+    return _closure(_Reference(module, WHOLE, True), _Scope(os.path.abspath(code_root)))
 
 
-def _closure(start: list[tuple[str, str]], root: str) -> Fingerprint:
-    pending, seen = list(start), set(start)
-    digests: dict[str, str] = {}
-    sources: dict[str, str] = {}
-    while pending:
-        module_name, symbol = pending.pop()
-        module = _local_module(module_name, root)
-        if module is None:
-            continue
-        if symbol == WHOLE:
-            found = [(module_name, name) for name in module.symbols]
-        else:
-            statements = module.symbols.get(symbol, [])
-            text = "\n".join(syntax.serialise(statement) for statement in statements)
-            key = syntax.digest(text)
-            digests[f"{module_name}:{symbol}"] = key
-            sources[key] = "\n".join(_readable(statement) for statement in statements)
-            found = list(module.references(statements, root))
-        for reference in found:
-            if reference not in seen:
-                seen.add(reference)
-                pending.append(reference)
-    return Fingerprint(dict(sorted(digests.items())), sources)
+@dataclass(frozen=True)
+class _Reference:
+    """A use of a symbol. One from another file goes on through an import of the name (`from .clean import drop`)."""
 
-
-def _readable(statement: ast.stmt) -> str:
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        copy = ast.parse(ast.unparse(statement)).body[0]
-        assert isinstance(copy, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        copy.body = syntax.without_docstring(copy.body)
-        return ast.unparse(copy)
-    return ast.unparse(statement)
+    module: str
+    symbol: str
+    from_outside: bool
 
 
 @dataclass
-class _Module:
-    """A parsed local file: its top-level statements by the names they define or alter."""
+class _Scope:
+    """Which files count: those below `root`, of one top-level package only where `package` says so."""
 
-    name: str
-    is_package: bool
-    symbols: Mapping[str, list[ast.stmt]]
-    dynamic: bool
+    root: str
+    package: str = ""
+    parsed: dict[str, Symbols | None] = field(default_factory=dict)
 
-    def references(self, statements: list[ast.stmt], root: str) -> Iterator[tuple[str, str]]:
-        """Yield the local symbols that statements use, as (module, symbol)."""
+    def path_of(self, module: str) -> str | None:
+        """Return the file of a module that counts; Penstock itself is never the user's code."""
+        first = module.split(".", 1)[0]
+        if not module or (self.package and first != self.package) or (first == US and self.package != US):
+            return None
+        base = os.path.join(self.root, *module.split("."))
+        for path in (os.path.join(base, "__init__.py"), f"{base}.py"):
+            if os.path.isfile(path):
+                return path
+        return None
+
+    def symbols_of(self, module: str) -> Symbols | None:
+        """Return what a module that counts holds."""
+        if module not in self.parsed:
+            path = self.path_of(module)
+            if path is None:
+                self.parsed[module] = None
+            else:
+                with open(path, "rb") as file:
+                    self.parsed[module] = symbols.parse(path, file.read())
+        return self.parsed[module]
+
+
+def _home(module: str) -> _Scope:
+    """Return the scope of an imported module that isn't below the code root: its own top-level package."""
+    file = os.path.abspath(getattr(sys.modules.get(module), "__file__", None) or "")
+    depth = module.count(".") + (os.path.basename(file) == "__init__.py")
+    root = os.path.dirname(file)
+    for _ in range(depth):
+        root = os.path.dirname(root)
+    return _Scope(root, module.split(".", 1)[0])
+
+
+def _closure(start: _Reference, scope: _Scope) -> Fingerprint:
+    pending, seen = [start], {start}
+    digests: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    while pending:
+        reference = pending.pop()
+        module = scope.symbols_of(reference.module)
+        if module is None:
+            continue
+        if reference.symbol == WHOLE:
+            found = [_Reference(reference.module, name, name not in module.used) for name in module.statements]
+        else:
+            statements = module.statements.get(reference.symbol, [])
+            key = syntax.digest("\n".join(map(syntax.serialise, statements)))
+            if statements:
+                digests[f"{reference.module}:{reference.symbol}"] = key
+                sources[key] = "\n".join(map(syntax.readable, statements))
+            found = list(_Uses(reference, module, scope).all(statements))
+        for each in found:
+            if each not in seen:
+                seen.add(each)
+                pending.append(each)
+    return Fingerprint(dict(sorted(digests.items())), sources)
+
+
+Attributes = Mapping[str, set[str] | None]
+"""Names to the attributes that are taken of them; None where a name is also used as a whole."""
+
+
+@dataclass(frozen=True)
+class _Uses:
+    """What the statements of one symbol use."""
+
+    reference: _Reference
+    module: Symbols
+    scope: _Scope
+
+    def all(self, statements: list[ast.stmt]) -> Iterator[_Reference]:
+        """Yield the local symbols that statements use."""
         for statement in statements:
-            if isinstance(statement, ast.Import | ast.ImportFrom):
+            if is_import(statement):
+                if self.reference.from_outside:
+                    yield from self._imported(statement, None, {})
                 continue  # followed from where the name is used, so that only what is used counts
-            if self.dynamic or _is_dynamic(statement):
-                yield (self.name, WHOLE)
+            if self.module.has_star or _is_dynamic(statement):
+                yield _Reference(self.reference.module, WHOLE, False)
             attributes = _attributes(statement)
-            names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
-            # Names inside strings are annotations as a rule: `"Model"`.
-            for name in names & self.symbols.keys():
-                yield (self.name, name)
-                for definition in self.symbols[name]:
-                    yield from self._imported(definition, {name}, attributes, root)
-            yield from self._imported(statement, None, attributes, root)
+            for name in attributes.keys() & self.module.statements.keys():
+                yield _Reference(self.reference.module, name, False)
+                for definition in self.module.statements[name]:
+                    yield from self._imported(definition, {name}, attributes)
+            yield from self._imported(statement, None, attributes)
 
-    def _imported(
-        self,
-        statement: ast.stmt,
-        bound: set[str] | None,
-        attributes: Mapping[str, set[str] | None],
-        root: str,
-    ) -> Iterator[tuple[str, str]]:
+    def _imported(self, statement: ast.stmt, bound: set[str] | None, taken: Attributes) -> Iterator[_Reference]:
+        """Yield what the imports in a statement bring in, of `bound` names only where given."""
         for node in ast.walk(statement):
             if isinstance(node, ast.ImportFrom):
-                yield from self._from(node, bound, attributes, root)
+                for alias in node.names:
+                    if bound is None or (alias.asname or alias.name) in bound:
+                        yield from self._from(node, alias, taken)
             elif isinstance(node, ast.Import):
                 for alias in node.names:
                     local = alias.asname or alias.name.split(".")[0]
                     if bound is None or local in bound:
-                        yield from _uses(alias.name, attributes.get(local) if alias.asname else None, root)
+                        yield from self._import(alias, taken.get(local))
 
-    def _from(
-        self,
-        node: ast.ImportFrom,
-        bound: set[str] | None,
-        attributes: Mapping[str, set[str] | None],
-        root: str,
-    ) -> Iterator[tuple[str, str]]:
+    def _from(self, node: ast.ImportFrom, alias: ast.alias, taken: Attributes) -> Iterator[_Reference]:
         source = self._absolute(node)
-        for alias in node.names:
-            if bound is not None and (alias.asname or alias.name) not in bound and alias.name != "*":
-                continue
-            submodule = f"{source}.{alias.name}" if source else alias.name
-            if alias.name != "*" and _path_of(submodule, root):
-                yield from _uses(submodule, attributes.get(alias.asname or alias.name), root)
-            elif _path_of(source, root):
-                yield (source, WHOLE if alias.name == "*" else alias.name)
+        submodule = f"{source}.{alias.name}" if source else alias.name
+        if alias.name == "*":
+            yield _Reference(source, WHOLE, True)
+        elif self.scope.path_of(submodule):
+            yield from self._members(submodule, taken.get(alias.asname or alias.name))
+        else:
+            yield _Reference(source, alias.name, True)
+
+    def _import(self, alias: ast.alias, attributes: set[str] | None) -> Iterator[_Reference]:
+        package, *below = alias.name.split(".")
+        if alias.asname or not below:
+            yield from self._members(alias.name, attributes)
+            return
+        yield _Reference(alias.name, WHOLE, False)  # `import a.b` is used as `a.b.name`
+        yield from (_Reference(package, name, True) for name in (attributes or set()) - {below[0]})
+
+    def _members(self, module: str, attributes: set[str] | None) -> Iterator[_Reference]:
+        """Yield what is used of an imported module: the attributes when all are known, else all of it."""
+        parsed = self.scope.symbols_of(module)
+        if parsed is None:
+            return
+        for attribute in attributes or {WHOLE}:
+            if attribute in parsed.statements:
+                yield _Reference(module, attribute, True)
+            elif self.scope.path_of(f"{module}.{attribute}"):
+                yield _Reference(f"{module}.{attribute}", WHOLE, False)
+            else:
+                yield _Reference(module, WHOLE, False)
 
     def _absolute(self, node: ast.ImportFrom) -> str:
         if not node.level:
             return node.module or ""
-        parts = self.name.split(".")
-        keep = len(parts) - node.level + (1 if self.is_package else 0)
+        parts = self.reference.module.split(".")
+        keep = len(parts) - node.level + self.module.is_package
         return ".".join([*parts[: max(keep, 0)], *([node.module] if node.module else [])])
 
 
-def _uses(module: str, attributes: set[str] | None, root: str) -> Iterator[tuple[str, str]]:
-    """Yield what is used of an imported local module: the attributes when all are known, else all of it."""
-    parsed = _local_module(module, root)
-    if parsed is None:
-        return
-    if attributes and attributes <= parsed.symbols.keys():
-        yield from ((module, attribute) for attribute in attributes)
-    else:
-        yield (module, WHOLE)
-
-
 def _attributes(statement: ast.stmt) -> dict[str, set[str] | None]:
-    """Return name -> attributes taken of it; None where the name is also used as a whole."""
     taken: dict[str, set[str] | None] = {}
-    inner = {id(node.value) for node in ast.walk(statement) if isinstance(node, ast.Attribute)}
+    inner: set[int] = set()
     for node in ast.walk(statement):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            inner.add(id(node.value))
             known = taken.setdefault(node.value.id, set())
             if known is not None:
                 known.add(node.attr)
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name) and id(node) not in inner:
+        elif isinstance(node, ast.Name) and id(node) not in inner:
             taken[node.id] = None
     return taken
 
@@ -198,83 +244,6 @@ def _is_dynamic(statement: ast.stmt) -> bool:
         and (getattr(node.func, "id", None) in DYNAMIC or getattr(node.func, "attr", None) == "import_module")
         for node in ast.walk(statement)
     )
-
-
-def _path_of(module: str, root: str) -> str | None:
-    """Return the file of a module below `root`; Penstock itself is never the user's code."""
-    if not module or (root != _INSTALLED and module.split(".", 1)[0] == "penstock"):
-        return None
-    base = os.path.join(root, *module.split("."))
-    for path in (f"{base}.py", os.path.join(base, "__init__.py")):
-        if os.path.isfile(path):
-            return path
-    return None
-
-
-def _local_module(module: str, root: str) -> _Module | None:
-    path = _path_of(module, root)
-    if path is None:
-        return None
-    with open(path, "rb") as file:
-        content = file.read()
-    return _parse(module, path, content)
-
-
-@functools.lru_cache(maxsize=1024)
-def _parse(module: str, path: str, content: bytes) -> _Module:
-    try:
-        tree = ast.parse(content, filename=path)
-    except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None)
-        at = f"{os.path.basename(path)}:{line}" if line else os.path.basename(path)
-        raise UserCodeError(f"{at}: {getattr(error, 'msg', error)}. The file can't be parsed.") from error
-    statements = [part for whole in syntax.without_docstring(tree.body) for part in _single_imports(whole)]
-    own: set[str] = set().union(*(_defined(statement) for statement in statements))
-    symbols: dict[str, list[ast.stmt]] = {}
-    for statement in statements:
-        for name in _defined(statement) | (_altered(statement) & own) or {LOOSE}:
-            symbols.setdefault(name, []).append(statement)
-    dynamic = any(
-        isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names) for node in tree.body
-    )
-    return _Module(module, os.path.basename(path) == "__init__.py", symbols, dynamic)
-
-
-def _single_imports(statement: ast.stmt) -> list[ast.stmt]:
-    """Return an import statement as one for each name, so that importing one more changes no other symbol."""
-    if isinstance(statement, ast.Import):
-        return [ast.Import(names=[alias]) for alias in statement.names]
-    if isinstance(statement, ast.ImportFrom):
-        return [ast.ImportFrom(statement.module, [alias], statement.level) for alias in statement.names]
-    return [statement]
-
-
-def _defined(statement: ast.stmt) -> set[str]:
-    """Return the module-level names that a top-level statement defines."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    names: set[str] = set()
-    for node in ast.walk(statement):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-            names.add(node.id)
-    return names
-
-
-def _altered(statement: ast.stmt) -> set[str]:
-    """Return the names whose objects a statement may alter: `CONFIG["x"] = 1`, `register(handler)`."""
-    if isinstance(statement, ast.Assign):
-        places: list[ast.expr] = [target for target in statement.targets if not isinstance(target, ast.Name)]
-    elif isinstance(statement, ast.AugAssign):
-        places = [statement.target]
-    elif isinstance(statement, ast.Expr):
-        places = [statement.value]
-    else:
-        return set()
-    return {node.id for place in places for node in ast.walk(place) if isinstance(node, ast.Name)}
 
 
 @functools.lru_cache(maxsize=256)
@@ -297,7 +266,8 @@ def _installed(module: str) -> tuple[str, tuple[str, ...]]:
     Installed files don't change under a run, so their bytes are hashed as they are; and their imports stand on lines of
     their own, so they need no parser.
     """
-    path = _path_of(module, _INSTALLED)
+    scope = _Scope(_INSTALLED, US)
+    path = scope.path_of(module)
     assert path is not None, module
     with open(path, "rb") as file:
         content = file.read()
@@ -307,4 +277,4 @@ def _installed(module: str) -> tuple[str, tuple[str, ...]]:
     names: set[str] = set()
     for source, imported in GROUND_IMPORT.findall(content.decode()):
         names |= {source, *(f"{source}.{name}" for name in re.findall(r"\w+", imported))}
-    return digest, tuple(sorted(name for name in names if _path_of(name, _INSTALLED)))
+    return digest, tuple(sorted(name for name in names if scope.path_of(name)))

@@ -60,12 +60,24 @@ def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body
 
 
+def readable(statement: ast.stmt) -> str:
+    """Return a statement's source without comments and docstring, in one layout, as a diff shows it."""
+    text = ast.unparse(statement)
+    if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return text
+    copy = ast.parse(text).body[0]
+    assert isinstance(copy, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    copy.body = without_docstring(copy.body)
+    return ast.unparse(copy)
+
+
 def _joined(values: list[ast.expr]) -> list[ast.expr]:
+    """Merge adjacent pieces of text and drop empty ones, which Pythons split differently."""
     merged: list[ast.expr] = []
     for value in values:
         last = merged[-1] if merged else None
         if isinstance(value, ast.Constant) and isinstance(last, ast.Constant):
             merged[-1] = ast.Constant(str(last.value) + str(value.value))
-        else:
+        elif not (isinstance(value, ast.Constant) and value.value == ""):
             merged.append(value)
     return merged
