@@ -270,6 +270,17 @@ def test_what_cannot_be_stored_is_refused_in_the_users_terms(stored, tmp_path, r
     assert said in raises(stored, tmp_path, returned)
 
 
+def test_an_error_of_the_second_pass_is_told_without_beams_additions(stored, tmp_path):
+    made = write_graph(stored, tmp_path / "graph", lambda inputs: {"x": inputs["hour"][:3]})
+    work = transform_beam.ranges({"eval": rows.split_files(str(stored), "eval")}, str(tmp_path / "out"))
+
+    with pytest.raises(UserCodeError, match=r"'x' has 3 for a batch of 600 rows.*, value\)\.$") as caught:
+        transform_beam.apply_ranges(Beam(), made, work)
+
+    assert caught.value.__suppress_context__
+    assert not any((tmp_path / "out").rglob("*.parquet"))
+
+
 def test_a_missing_value_of_a_required_column_is_the_datas_fault(graph):
     batch = taxis()
     index = batch.schema.get_field_index("hour")

@@ -15,10 +15,12 @@ from tfx_bsl.public.tfxio import TensorAdapterConfig
 
 from penstock.components.transform.apply import Application
 from penstock.data import codec
+from penstock.data.errors import DataFormatError
 from penstock.data.examples import read_batches
 from penstock.data.raw_feature import RawFeature
 from penstock.data.shards import ShardWriter, shard_path
 from penstock.pipeline.beam import ROWS_COUNTER, Beam
+from penstock.pipeline.errors import UserCodeError
 
 ANALYSIS_ROWS = 16384
 
@@ -63,9 +65,18 @@ class ApplyTransform(beam.DoFn):  # type: ignore[misc]
 
 
 def apply_ranges(runner: Beam, graph: str, work: Sequence[Range]) -> None:
-    """Transforms all ranges and waits for them."""
-    with runner.pipeline("Transform: apply") as pipeline:
-        _ = pipeline | "Ranges" >> beam.Create(list(work)) | "Apply" >> beam.ParDo(ApplyTransform(graph))
+    """Transforms all ranges and waits for them.
+
+    Raises:
+        UserCodeError: An output of the graph doesn't have one value a row.
+        DataFormatError: A value can't be what the schema says.
+    """
+    try:
+        with runner.pipeline("Transform: apply") as pipeline:
+            _ = pipeline | "Ranges" >> beam.Create(list(work)) | "Apply" >> beam.ParDo(ApplyTransform(graph))
+    except (UserCodeError, DataFormatError) as error:
+        # Beam adds the stage's name to the message, and fifty frames of its own to the traceback.
+        raise type(error)(str(error).partition(" [while running")[0]) from None
 
 
 class ReadRawBatches(beam.DoFn):  # type: ignore[misc]
