@@ -19,6 +19,7 @@ ALREADY_EXISTS = 6
 NOT_FOUND = 5
 _ABORTED = 10
 _BUSY_WORDS = ("database is locked", "database is busy", "database table is locked", "Concurrent writes aborted")
+_DISK_FULL = "disk is full"
 _PATIENCE_SECONDS = 30.0
 _SHORTEST_WAIT = 0.001
 _LONGEST_WAIT = 0.064
@@ -48,13 +49,14 @@ class Client:
         self, config: metadata_store_pb2.ConnectionConfig, where: str, patience: float = _PATIENCE_SECONDS
     ) -> None:
         self.where = where
+        self._config = config.SerializeToString()
         self._patience = patience
         self._lock = threading.Lock()
         self._handle: Any = None
         waits = _Backoff(patience)
         while self._handle is None:
             try:
-                self._handle = library.CreateMetadataStore(config.SerializeToString(), b"")
+                self._handle = library.CreateMetadataStore(self._config, b"")
             except RuntimeError as error:
                 if not _is_busy(str(error)):
                     raise StoreError(f"The metadata store {where} can't be opened: {error}") from error
@@ -80,6 +82,13 @@ class Client:
                 response.ParseFromString(answer)
                 return response
             text = message.decode("utf-8", "replace")
+            if _DISK_FULL in text:
+                # The library leaves its transaction open; only a new connection is of use again.
+                self._handle = library.CreateMetadataStore(self._config, b"")
+                raise StoreError(
+                    f"The disk of the metadata store {self.where} is full. Free some space and run again: what was "
+                    f"published is kept and reused."
+                )
             if code != _ABORTED and not _is_busy(text):
                 raise StatusError(f"The metadata store {self.where} refused {method}: {text}", code)
             waits.wait(self.where)

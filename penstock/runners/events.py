@@ -62,6 +62,10 @@ class RunLog:
 
     def _tell(self, event: str, **details: Any) -> None:
         told = {"event": event, "at": round(time.time(), 3), "run": self._run, **details}
-        self._file.write(msgspec.json.encode(told) + b"\n")
         for observer in self._observers:
             observer.event(told)
+        if not self._file.closed:
+            try:
+                self._file.write(msgspec.json.encode(told) + b"\n")
+            except OSError:
+                self._file.close()  # a disk that is full ends this file, not the run

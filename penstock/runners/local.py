@@ -6,8 +6,7 @@ import dataclasses
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from penstock.metadata.errors import StoreError
@@ -56,7 +55,7 @@ class LocalRunner:
             recover(store, layout)
             run = new_id()
             lock = locks.acquire(layout, run)
-            stack.callback(lock.release)
+            stack.callback(lock.drop)
             memo = HashMemo(layout.hashes)
             stack.callback(memo.close)
             log = RunLog(run, layout.run(run), request.observers)
@@ -65,7 +64,13 @@ class LocalRunner:
             stack.callback(pool.close)
             stack.callback(shutil.rmtree, layout.staging(run), True)
             driver = Driver(run, plan, request, store, layout, memo)
-            return _LocalRun(driver, Publisher(store, layout), pool, log).run()
+            try:
+                result = _LocalRun(driver, Publisher(store, layout), pool, log).run()
+            except KeyboardInterrupt:  # all is recorded by then
+                lock.release()
+                raise
+            lock.release()
+            return result
 
 
 def prepare_root(layout: Layout) -> None:
@@ -113,28 +118,35 @@ class _LocalRun:
             RunRecord(id=run, pipeline=self.plan.name, started=self.started, facts=facts.gather(self.request))
         )
         self.log.run_started(self.plan, self.layout.root, self.request.code_root)
-        with self._ending():
+        try:
             while not self.scheduler.over:
                 self._start_ready()
                 if self.pool.busy:
                     self._take_news()
-        state = self._state()
-        seconds = round(time.time() - self.started, 3)
-        return RunResult(run, self.plan.name, state, self.layout.root, seconds, self.results)
-
-    @contextmanager
-    def _ending(self) -> Iterator[None]:
-        """Record how the run ends, also when it is interrupted."""
-        try:
-            yield
         except KeyboardInterrupt:
             self._cancel("interrupted")
+            self._close_books()
             raise
-        finally:
-            self._flush()
-            ended = time.time()
-            self.store.end_run(self.driver.run, self._state(), ended)
-            self.log.run_finished(self._state(), round(ended - self.started, 3))
+        except StoreError as error:
+            raise self._unrecorded(error) from error
+        return self._close_books()
+
+    def _close_books(self) -> RunResult:
+        """Record how the run ended."""
+        run = self.driver.run
+        self._flush()
+        ended = time.time()
+        state, seconds = self._state(), round(ended - self.started, 3)
+        self.store.end_run(run, state, ended)
+        self.log.run_finished(state, seconds)
+        return RunResult(run, self.plan.name, state, self.layout.root, seconds, self.results)
+
+    def _unrecorded(self, error: StoreError) -> Exception:
+        """Return what to raise when the store fails: what a step has reported stands first."""
+        for result in self.results.values():
+            if result.failure is not None:
+                return PlatformError(f"Step {result.id!r} failed: {result.failure.message}. {error}")
+        return error
 
     def _state(self) -> RunState:
         states = {result.state for result in self.results.values()}
@@ -202,6 +214,7 @@ class _LocalRun:
         except (OSError, StoreError) as error:
             failure = describe(error, task)
             outcome = Outcome(execution=outcome.execution, state=FAILED, reason=failure.message, failure=failure)
+            self.results[task.step] = StepResult(task.step, FAILED, failure.message, failure=failure, log=task.log)
             self.publisher.discard(task, outcome)
             made = {}
         seconds = outcome.facts.wall

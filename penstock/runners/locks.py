@@ -13,7 +13,10 @@ from penstock.runners.layout import Layout
 
 @dataclass
 class RunLock:
-    """An flock held on `<root>/.runs/<run>.lock` for as long as the process lives."""
+    """An flock held on `<root>/.runs/<run>.lock` for as long as the process lives.
+
+    Released when all that the run did is recorded; dropped otherwise, so that the next start recovers the run.
+    """
 
     path: str
     descriptor: int
@@ -21,7 +24,13 @@ class RunLock:
     def release(self) -> None:
         """Give the lock up and remove its file."""
         os.unlink(self.path)
-        os.close(self.descriptor)
+        self.drop()
+
+    def drop(self) -> None:
+        """Give the lock up and leave its file; a second call does nothing."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
 
 def acquire(layout: Layout, run: str) -> RunLock:
