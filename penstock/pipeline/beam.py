@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,14 +48,8 @@ class Beam:
         logging.getLogger(__name__).info("Beam pipeline %r on %s", label, self.runner)
         opened = beam.Pipeline(runner=self.runner, options=PipelineOptions.from_dictionary(options))
         yield opened
-        try:
-            result = opened.run()
-            result.wait_until_finish()
-        except RuntimeError as error:
-            # Beam hands on an error of its workers as text; a full disk has to be told from a bug.
-            if f"[Errno {errno.ENOSPC}]" in str(error) or os.strerror(errno.ENOSPC) in str(error):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-            raise
+        result = opened.run()
+        result.wait_until_finish()
         rows = beam.metrics.MetricsFilter().with_namespace(ROWS_COUNTER[0]).with_name(ROWS_COUNTER[1])
         counted = sum(counter.result for counter in result.metrics().query(rows)["counters"])
         if counted:

@@ -69,10 +69,15 @@ class Skip(Exception):
     """Raised by a component that withholds its effect; the step ends SKIPPED with this reason."""
 
 
+def closest(name: str, names: Iterable[str]) -> str | None:
+    """Return the one of `names` that was probably meant, None when none is close."""
+    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)), None)
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the closest of `names`, or an empty string when none is close."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    close = closest(name, names)
+    return f" Did you mean {close!r}?" if close else ""
 
 
 def listing(names: Iterable[str]) -> str:

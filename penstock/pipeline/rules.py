@@ -15,7 +15,7 @@ from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import parameters
 from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import Channel, RunParameter
-from penstock.pipeline.errors import MAX_FAILURES, WiringError, listing, nearest
+from penstock.pipeline.errors import MAX_FAILURES, WiringError, closest, listing, nearest
 from penstock.pipeline.node import Node
 from penstock.pipeline.signature import VALUE_TYPES, InputSpec, ParameterSpec
 
@@ -92,12 +92,13 @@ def unknown_argument(wiring: Wiring) -> Iterator[Problem]:
 
 
 def missing_argument(wiring: Wiring) -> Iterator[Problem]:
-    """Inputs and parameters without a default are given."""
+    """Inputs and parameters without a default are given; a misspelt one is told by `unknown_argument` alone."""
     for node in wiring.nodes:
         spec = node.component
         needed = [name for name, port in spec.inputs.items() if not port.optional]
         needed += [name for name, port in spec.parameters.items() if port.required and port.kind != "beam"]
-        missing = [name for name in needed if not _given(node, name)]
+        misspelt = {closest(name, spec.argument_names) for name in node.arguments if name not in spec.argument_names}
+        missing = [name for name in needed if not _given(node, name) and name not in misspelt]
         if missing:
             yield node, f"{call(node)} needs {listing(missing)}. It takes: {listing(spec.argument_names)}."
 
