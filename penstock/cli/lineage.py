@@ -9,7 +9,7 @@ import typer
 
 from penstock.cli import options
 from penstock.cli.documents import lineage_document, write
-from penstock.cli.lookup import find_artifact, something_like
+from penstock.cli.lookup import find_artifact, root_of, something_like
 from penstock.cli.printing import show_lines
 from penstock.cli.root import open_root
 from penstock.ui.lineage_tree import lineage_tree
@@ -32,7 +32,7 @@ def lineage(
     as_json: options.Json = False,
 ) -> None:
     """Show what an artifact was made from, back to each source file's sha256, as a tree."""
-    with open_root(root) as opened:
+    with open_root(root or root_of(artifact)) as opened:
         found = find_artifact(opened, artifact)
         if found is None:
             raise something_like(opened, artifact)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from penstock.cli.not_found import NotFound
 from penstock.cli.root import Root
-from penstock.components.push.push_record import latest_version, read_record
+from penstock.components.push.push_record import PushRecord, latest_version, read_record
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, RunRecord
 from penstock.pipeline.errors import listing, nearest
+from penstock.runners.layout import Layout
 from penstock.ui.formats import short_id
 from penstock.ui.run_report import pushed_to
 
@@ -63,6 +65,17 @@ def find_artifact(root: Root, text: str) -> ArtifactRecord | None:
     return _pushed(root, os.path.abspath(text)) or _at_path(root, text)
 
 
+def root_of(text: str) -> str | None:
+    """Return the root that a path leads to: one that it lies in, or the one that pushed it; None when there is none."""
+    path = os.path.abspath(text)
+    if not os.path.exists(path):
+        return None
+    record = _record(path)
+    starts = [path, *([record.model_uri] if record else [])]
+    above = (str(place) for start in starts for place in (Path(start), *Path(start).parents))
+    return next((place for place in above if os.path.exists(Layout(place).database)), None)
+
+
 def something_like(root: Root, text: str) -> NotFound:
     """Return the error for a name that is neither run nor step nor artifact, with the nearest step."""
     steps = {
@@ -96,10 +109,7 @@ def _latest(root: Root) -> str:
 
 def _pushed(root: Root, folder: str) -> ArtifactRecord | None:
     """Return the PushedModel that a folder was pushed as; the highest version of a folder of versions."""
-    record = read_record(folder)
-    if record is None and os.path.isdir(folder):
-        latest = latest_version(folder)
-        record = read_record(latest) if latest else None
+    record = _record(folder)
     if record is None:
         every = root.store.artifacts("PushedModel")
         return next((each for each in every if pushed_to(each) == folder), None)
@@ -111,6 +121,15 @@ def _pushed(root: Root, folder: str) -> ArtifactRecord | None:
         )
     pushed = [each for made in execution.outputs.values() for each in made if each.type == "PushedModel"]
     return next(iter(pushed), None) or root.store.artifact(record.model_id)
+
+
+def _record(folder: str) -> PushRecord | None:
+    """Return what a push left in a folder, or in the highest of a folder of versions."""
+    record = read_record(folder)
+    if record is None and os.path.isdir(folder):
+        latest = latest_version(folder)
+        record = read_record(latest) if latest else None
+    return record
 
 
 def _at_path(root: Root, text: str) -> ArtifactRecord | None:

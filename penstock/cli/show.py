@@ -10,7 +10,7 @@ import typer
 
 from penstock.cli import options
 from penstock.cli.documents import artifact_document, run_detail_document, step_document, write
-from penstock.cli.lookup import find_artifact, find_run, find_step, is_part_of_run, something_like
+from penstock.cli.lookup import find_artifact, find_run, find_step, is_part_of_run, root_of, something_like
 from penstock.cli.printing import show as show_on_stdout
 from penstock.cli.root import Root, open_root
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, RunRecord
@@ -39,7 +39,7 @@ def show(
     as_json: options.Json = False,
 ) -> None:
     """Show a run with its steps, a step with its latest execution, or an artifact with what is inside."""
-    with open_root(root) as opened:
+    with open_root(root or root_of(name)) as opened:
         found = _find(opened, name, find_run(opened, run) if run else None)
         if isinstance(found, RunRecord):
             show_run(opened, found, as_json=as_json)

@@ -119,6 +119,15 @@ def test_lineage_of_a_pushed_folder_reaches_the_sources_digest(ran: Shell):
     assert [name for name in ("push", "train", "read") if f"made by {name}" in said.out] == ["push", "train", "read"]
 
 
+def test_the_path_of_an_artifact_leads_to_its_root_from_anywhere(ran: Shell, tmp_path: Path):
+    rows = ran("artifacts", "--type", "Rows", "--json").json()[1]
+
+    said = Shell(tmp_path)("lineage", rows["uri"])
+
+    assert said.code == 0
+    assert said.out.startswith("Rows")
+
+
 def test_lineage_down_from_a_source_reaches_the_push(ran: Shell):
     said = ran("lineage", "rows.csv", "--down")
 
