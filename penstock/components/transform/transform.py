@@ -3,7 +3,7 @@
 from typing import Any
 
 from penstock.artifacts import Examples, Schema, TransformGraph
-from penstock.pipeline import Beam, DataError, Input, ModuleFile, Output, component
+from penstock.pipeline import Beam, DataError, Input, ModuleFile, Output, component, step
 
 
 def check_splits(
@@ -60,16 +60,18 @@ def Transform(
     splits = rows.split_names(examples.path)
     analyzed = analyze_splits or (["train"] if "train" in splits else splits)
     files = {split: rows.split_files(examples.path, split) for split in transform_splits or splits}
-    fit.fit(
-        module_file.function("preprocessing_fn"),
-        read_schema(schema.path),
-        [file for split in analyzed for file in rows.split_files(examples.path, split)],
-        transform_graph.path,
-        runner=beam,
-        custom_config=custom_config,
-    )
+    with step.timed("analyze"):
+        fit.fit(
+            module_file.function("preprocessing_fn"),
+            read_schema(schema.path),
+            [file for split in analyzed for file in rows.split_files(examples.path, split)],
+            transform_graph.path,
+            runner=beam,
+            custom_config=custom_config,
+        )
     work = transform_beam.ranges(files, transformed_examples.path)
-    transform_beam.apply_ranges(beam, transform_graph.path, work)
+    with step.timed("apply"):
+        transform_beam.apply_ranges(beam, transform_graph.path, work)
     columns = rows.arrow_schema(transformed_examples.path)
     transformed_examples.properties |= {
         "span": examples.properties.get("span", 0),
