@@ -1,0 +1,60 @@
+"""What the documents say: links lead somewhere, commands exist, the README's pipeline compiles."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house.source_files import CHECKOUT
+
+DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"), *CHECKOUT.glob("examples/**/*.md")])
+LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
+TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
+MADE = re.compile(r"(?:^|`)make ([a-z]+)", re.MULTILINE)
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PENSTOCK = Path(sys.executable).with_name("penstock")
+
+
+def readme() -> str:
+    return (CHECKOUT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(CHECKOUT)))
+def test_links_inside_the_repository_lead_somewhere(document: Path) -> None:
+    links = LINK.findall(document.read_text())
+
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_make_targets_named_in_documents_exist() -> None:
+    targets = set(TARGET.findall((CHECKOUT / "Makefile").read_text()))
+
+    named = {name for document in DOCUMENTS for name in MADE.findall(document.read_text())}
+
+    assert {"demo", "test", "check", "bench"} <= named <= targets
+
+
+def test_the_readmes_pipeline_compiles(tmp_path: Path) -> None:
+    pipeline, own_step = PYTHON.findall(readme())
+    (tmp_path / "pipeline.py").write_text(pipeline)
+    for name in ("features.py", "model.py"):
+        shutil.copy(CHECKOUT / "examples/penguins" / name, tmp_path)
+
+    checked = subprocess.run([PENSTOCK, "check", tmp_path], capture_output=True, text=True, check=False)
+    exec(compile(own_step, "README.md", "exec"), {"__name__": "readme"})
+
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_commands_in_the_readme_exist() -> None:
+    help_text = subprocess.run([PENSTOCK, "--help"], capture_output=True, text=True, check=True).stdout
+
+    named = set(re.findall(r"^penstock ([a-z]+)", readme(), re.MULTILINE))
+
+    assert "run" in named
+    assert all(f" {name} " in help_text for name in named)
