@@ -6,6 +6,7 @@ import errno
 import inspect
 import json
 import os
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -13,13 +14,13 @@ from typing import Any
 
 import msgspec
 
-from penstock.data import files
+from penstock.data import disk, files
 from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import parameters, step
 from penstock.pipeline.annotations import FileEntry, Files, ModuleFile, Secret, load_symbol
 from penstock.pipeline.beam import Beam
 from penstock.pipeline.definition import Component
-from penstock.pipeline.errors import GateFailed, PenstockError, Skip, UserCodeError
+from penstock.pipeline.errors import GateFailed, PenstockError, PlatformError, Skip, UserCodeError
 from penstock.pipeline.signature import SINGLE_VALUE, ComponentSpec
 from penstock.pipeline.task import (
     COMPLETE,
@@ -266,9 +267,11 @@ def _import(task: Task) -> dict[str, OutputInfo]:
 
 def describe(error: BaseException, task: Task) -> Failure:
     """Say what went wrong and whose turn it is."""
+    if disk.is_full(error) and not isinstance(error, PlatformError):
+        error = _full_disk(error, task)
     where, user = locate(error, task.code_root)
     fault = getattr(error, "fault", None)
-    if fault is None and isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    if fault is None and isinstance(error, OSError) and error.errno == errno.EROFS:
         fault = "platform"
     if fault is None:
         fault = "user code" if user else "platform"
@@ -283,6 +286,18 @@ def describe(error: BaseException, task: Task) -> Failure:
         traceback="".join(traceback.format_exception(error)),
         gate=isinstance(error, GateFailed),
     )
+
+
+def _full_disk(error: BaseException, task: Task) -> PlatformError:
+    root, scratch = os.path.normpath(os.path.join(task.staging, *[os.pardir] * 3)), tempfile.gettempdir()
+    tightest, room = disk.tightest([root, scratch])
+    other = "set TMPDIR to another folder" if tightest == scratch else "choose another root with --root DIR"
+    told = PlatformError(
+        f"A disk is full ({str(error) or type(error).__name__:.200}). That of {tightest} has {room / 1e6:,.1f} MB "
+        f"left: free some there, or {other}. Nothing half-made is left behind."
+    )
+    told.__cause__ = error
+    return told
 
 
 def locate(error: BaseException, code_root: str) -> tuple[str, bool]:

@@ -37,6 +37,9 @@ from penstock.runners.recovery import recover
 from penstock.runners.scheduler import CACHED, Scheduler
 from penstock.runners.sources import HashMemo
 
+LEAST_ROOM = 1 << 20
+"""Bytes that must be left on the root's disk for a run to start: the metadata of its first step alone take as many."""
+
 
 class LocalRunner:
     """Runs a plan on this machine: steps in worker processes, metadata in an embedded store."""
@@ -77,7 +80,7 @@ def prepare_root(layout: Layout) -> None:
     """Make a root usable.
 
     Raises:
-        PlatformError: It can't be made or written.
+        PlatformError: It can't be made or written, or its disk is full.
     """
     try:
         os.makedirs(os.path.join(layout.root, ".staging"), exist_ok=True)
@@ -89,6 +92,12 @@ def prepare_root(layout: Layout) -> None:
             f"The root {layout.root} can't be written: {error.strerror}. Choose another with --root DIR, or repair "
             f"its permissions."
         ) from error
+    room = shutil.disk_usage(layout.root).free
+    if room < LEAST_ROOM:
+        raise PlatformError(
+            f"The disk of the root {layout.root} is full: {room / 1e6:.1f} MB are left. Free some space there, or "
+            f"choose another with --root DIR."
+        )
 
 
 @dataclass
@@ -144,7 +153,7 @@ class _LocalRun:
     def _unrecorded(self, error: StoreError) -> Exception:
         """Return what to raise when the store fails: what a step has reported stands first."""
         for result in self.results.values():
-            if result.failure is not None:
+            if result.failure is not None and result.failure.message != str(error):
                 return PlatformError(f"Step {result.id!r} failed: {result.failure.message}. {error}")
         return error
 

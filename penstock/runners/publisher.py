@@ -55,12 +55,13 @@ class Publisher:
         return True
 
     def discard(self, task: Task, outcome: Outcome) -> None:
-        """Record a failure and drop what was made."""
+        """Record a failure and drop what was made, in its final place too once the failure is recorded."""
         shutil.rmtree(task.staging, ignore_errors=True)
         self._record(task.pipeline, task.step, Outcome(
             execution=outcome.execution, state=outcome.state, reason=outcome.reason, failure=outcome.failure,
             facts=outcome.facts,
         ))  # fmt: skip
+        shutil.rmtree(self.layout.execution(task.pipeline, task.step, task.execution), ignore_errors=True)
 
     def _record(self, pipeline: str, step: str, outcome: Outcome) -> dict[str, list[ArtifactRecord]]:
         made = {name: [self._artifact(pipeline, step, outcome, name)] for name in outcome.outputs}

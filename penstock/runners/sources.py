@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 
 from penstock.data import files
 from penstock.pipeline.errors import DataError, Unsupported
@@ -17,13 +19,18 @@ SETTLED_NS = 2_000_000_000
 
 
 class HashMemo:
-    """sha256 of files by (path, size, mtime, ctime, inode): ctime can't be set back, so this is sound and cheap."""
+    """sha256 of files by (path, size, mtime, ctime, inode): ctime can't be set back, so this is sound and cheap.
+
+    It only saves time: where its file can't be used (a full disk, a damaged file), files are hashed each time.
+    """
 
     def __init__(self, path: str) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, stat TEXT, sha256 TEXT)")
+        try:
+            self._db = _opened(path)
+        except sqlite3.DatabaseError as error:
+            logging.getLogger(__name__).warning("%s is not used: %s", path, error)
+            self._db = _opened(":memory:")
 
     def sha256(self, path: str) -> tuple[int, str]:
         """Return a file's size in bytes and its hash."""
@@ -34,12 +41,20 @@ class HashMemo:
             return stat.st_size, row[1]
         found = files.sha256_of(path)
         if time.time_ns() - stat.st_ctime_ns > SETTLED_NS:
-            self._db.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)", (path, mark, found))
+            with suppress(sqlite3.DatabaseError):
+                self._db.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)", (path, mark, found))
         return stat.st_size, found
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _opened(path: str) -> sqlite3.Connection:
+    opened = sqlite3.connect(path, timeout=10, isolation_level=None)
+    opened.execute("PRAGMA journal_mode=WAL")
+    opened.execute("CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, stat TEXT, sha256 TEXT)")
+    return opened
 
 
 def resolve(parameter: str, value: Json, base: str, memo: HashMemo) -> TaskFiles:
