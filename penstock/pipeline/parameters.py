@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from penstock.pipeline import json_types
 from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import TOKEN, Channel, RunParameter
 from penstock.pipeline.errors import ParameterError, listing, nearest
@@ -165,46 +166,14 @@ class RunParameters:
         Raises:
             ParameterError: An assignment has no "=", or a value isn't of the parameter's type.
         """
-        kinds = {parameter.name: json_kinds(parameter.json_schema) for parameter in self.declared}
+        schemas = {parameter.name: parameter.json_schema for parameter in self.declared}
         given: dict[str, Json] = {}
         for assignment in assignments:
             name, equals, text = assignment.partition("=")
             if not equals:
-                raise ParameterError(f"-p takes name=value, got {assignment!r}. It takes: {listing(kinds)}.")
-            given[name] = _read(text, kinds.get(name, frozenset()))
+                raise ParameterError(f"-p takes name=value, got {assignment!r}. It takes: {listing(schemas)}.")
+            given[name] = json_types.read(text, schemas.get(name, {}))
         return given
-
-
-def json_kinds(schema: Mapping[str, Json]) -> frozenset[str]:
-    """Return the JSON types that a schema allows by name; none when it doesn't say."""
-    if "enum" in schema:
-        return frozenset(_kind_of(value) for value in schema["enum"])
-    if "anyOf" in schema:
-        return frozenset().union(*(json_kinds(arm) for arm in schema["anyOf"]))
-    return frozenset([schema["type"]]) if "type" in schema else frozenset()
-
-
-def _kind_of(value: Json) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    exact = {str: "string", int: "integer", float: "number", type(None): "null", dict: "object"}
-    return exact.get(type(value), "array")
-
-
-def _fits(value: Json, kinds: frozenset[str]) -> bool:
-    found = _kind_of(value)
-    return not kinds or found in kinds or (found == "integer" and "number" in kinds)
-
-
-def _read(text: str, kinds: frozenset[str]) -> Json:
-    """Read a value as it is typed: text where only that is wanted, else JSON where it is one of the right type."""
-    if kinds == {"string"}:
-        return text
-    try:
-        value = json.loads(text.lower() if "boolean" in kinds and text.lower() in ("true", "false") else text)
-    except ValueError:
-        return text
-    return value if _fits(value, kinds) or "string" not in kinds else text
 
 
 def check_json(pipeline: str, parameter: RunParameterPlan, value: Json) -> None:
@@ -213,26 +182,9 @@ def check_json(pipeline: str, parameter: RunParameterPlan, value: Json) -> None:
     Raises:
         ParameterError: It doesn't fit.
     """
-    if "enum" in parameter.json_schema and value not in parameter.json_schema["enum"]:
-        raise ParameterError(
-            f"Parameter {parameter.name!r} of pipeline {pipeline!r} is one of {parameter.json_schema['enum']}, "
-            f"got {value!r}."
-        )
-    problem = _mismatch(value, parameter.json_schema)
+    problem = json_types.mismatch(value, parameter.json_schema)
     if problem:
         raise ParameterError(f"Parameter {parameter.name!r} of pipeline {pipeline!r} {problem}.")
-
-
-def _mismatch(value: Json, schema: Mapping[str, Json]) -> str | None:
-    kinds = json_kinds(schema)
-    if not _fits(value, kinds):
-        return f"is of type {' or '.join(sorted(kinds))}, got {value!r:.60}"
-    items = schema.get("items")
-    if isinstance(value, list) and isinstance(items, Mapping):
-        wrong = next((item for item in value if not _fits(item, json_kinds(items))), None)
-        if wrong is not None:
-            return f"is a list of {' or '.join(sorted(json_kinds(items)))}, got {wrong!r:.60} in it"
-    return None
 
 
 def absolute(value: Json, base: str) -> Json:

@@ -1,0 +1,195 @@
+"""Run parameters: read from what is typed, checked against their types, completed by their defaults."""
+
+import enum
+import pathlib
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from penstock.pipeline import ParameterError, Pipeline, WiringError, pipeline
+from penstock.pipeline.parameters import RunParameters
+from tests.pipeline.sample_components import ExampleGen, Pusher, add
+
+
+class Size(enum.Enum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+@dataclass
+class Window:
+    days: int
+
+
+@pipeline
+def penguins(
+    data: str,
+    epochs: int = 20,
+    rate: float = 0.5,
+    dry: bool = False,
+    label: str | None = None,
+    limit: int | None = None,
+    splits: list[str] = ["train"],  # noqa: B006
+    size: Size = Size.SMALL,
+    window: Window = Window(7),  # noqa: B008
+    extra: dict[str, Any] = {},  # noqa: B006
+):
+    ExampleGen(input_base=data)
+
+
+@pytest.fixture
+def declared() -> RunParameters:
+    return RunParameters("penguins", penguins.compile().parameters)
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("data=5", "5"),
+        ("data=", ""),
+        ("data=a=b", "a=b"),
+        ("epochs=50", 50),
+        ("rate=1", 1),
+        ("rate=1e-3", 0.001),
+        ("dry=True", True),
+        ("dry=false", False),
+        ("label=5", "5"),
+        ("label=null", None),
+        ("label=some text", "some text"),
+        ("limit=null", None),
+        ("limit=3", 3),
+        ('splits=["a", "b"]', ["a", "b"]),
+        ("size=large", "large"),
+        ('window={"days": 3}', {"days": 3}),
+        ('extra={"a": [1]}', {"a": [1]}),
+    ],
+)
+def test_typed_text_becomes_a_value_of_the_type(typed: str, value: Any, declared: RunParameters) -> None:
+    name = typed.partition("=")[0]
+
+    given = declared.parse([typed])
+
+    assert given == {name: value}
+    assert type(given[name]) is type(value)
+    assert declared.resolve({"data": "x", **given})[name] == value
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("epochs=ten", "Parameter 'epochs' of pipeline 'penguins' is of type integer, got 'ten'."),
+        ("epochs=1.5", "Parameter 'epochs' of pipeline 'penguins' is of type integer, got 1.5."),
+        ("epochs=true", "Parameter 'epochs' of pipeline 'penguins' is of type integer, got True."),
+        ("dry=1", "Parameter 'dry' of pipeline 'penguins' is of type boolean, got 1."),
+        ("limit=many", "Parameter 'limit' of pipeline 'penguins' is of type integer or null, got 'many'."),
+        ("splits=train", "Parameter 'splits' of pipeline 'penguins' is of type array, got 'train'."),
+        ("splits=[1]", "Parameter 'splits' of pipeline 'penguins' is of type string, got 1 as item 0."),
+        ("size=huge", "Parameter 'size' of pipeline 'penguins' is one of 'large', 'small', got 'huge'."),
+        ('window={"days": "7"}', "Parameter 'window' of pipeline 'penguins' is of type integer, got '7' as 'days'."),
+        ("window={}", "Parameter 'window' of pipeline 'penguins' needs days, got {}."),
+        ("epoch=3", "Pipeline 'penguins' has no parameter 'epoch'. Did you mean 'epochs'? It takes: data, epochs, "
+         "rate, dry, label, limit, splits, size, window, extra."),
+        ("epochs", "-p takes name=value, got 'epochs'. It takes: data, epochs, rate, dry, label, limit, splits, size, "
+         "window, extra."),
+    ],
+)  # fmt: skip
+def test_wrong_value_is_refused_with_its_repair(typed: str, message: str, declared: RunParameters) -> None:
+    with pytest.raises(ParameterError) as raised:
+        declared.resolve({"data": "x", **declared.parse([typed])})
+
+    assert str(raised.value) == message
+
+
+def test_missing_value_says_how_to_pass_it(declared: RunParameters) -> None:
+    with pytest.raises(ParameterError) as raised:
+        declared.resolve({})
+
+    assert str(raised.value) == "Pipeline 'penguins' needs a value for data. Pass it with -p data=VALUE."
+
+
+def test_defaults_fill_in_what_is_not_given(declared: RunParameters) -> None:
+    values = declared.resolve({"data": "x"})
+
+    assert values["epochs"] == 20
+    assert values["size"] == "small"
+    assert values["window"] == {"days": 7}
+
+
+def paths(data: str = "data", day: str = "monday", model: str = "m", serving: pathlib.Path = pathlib.Path("out")):
+    ExampleGen(input_base=f"{data}/raw")
+    ExampleGen(id="by_day", input_base=f"raw/{day}")
+    Pusher(model=_imported(model), destination=serving, label=day)
+
+
+def _imported(uri: Any) -> Any:
+    from penstock.artifacts import Model
+    from penstock.pipeline import Importer
+
+    return Importer(source_uri=uri, artifact_type=Model).result
+
+
+def test_given_path_is_relative_to_where_it_is_typed_and_a_default_to_the_pipeline() -> None:
+    declared = RunParameters("paths", Pipeline(paths).compile().parameters)
+
+    values = declared.resolve({"data": "mine", "model": "/abs/m", "serving": "s3://bucket/x"}, base="/where/typed")
+
+    assert values == {"data": "/where/typed/mine", "day": "monday", "model": "/abs/m", "serving": "s3://bucket/x"}
+    assert declared.resolve({}, base="/where/typed")["data"] == "data"
+
+
+def test_text_inside_a_path_is_no_path_itself() -> None:
+    declared = RunParameters("paths", Pipeline(paths).compile().parameters)
+
+    values = declared.resolve({"day": "tuesday"}, base="/where/typed")
+
+    assert values["day"] == "tuesday"
+
+
+def untyped(epochs=3):
+    add(one=epochs)
+
+
+def no_json(window: object = None):
+    add(one=1)
+
+
+def wrong_default(epochs: int = "ten"):  # type: ignore[assignment]
+    add(one=epochs)
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (untyped, WiringError, "Pipeline 'untyped' gives its parameter 'epochs' no type. "
+         "Write epochs: str, int, float, bool, or another JSON type."),
+        (wrong_default, ParameterError, "Parameter 'epochs' of pipeline 'wrong_default' is of type integer, "
+         "got 'ten'."),
+    ],
+)  # fmt: skip
+def test_impossible_declaration_is_refused(function: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as raised:
+        Pipeline(function).compile()
+
+    assert str(raised.value) == message
+
+
+def test_run_parameter_of_another_type_is_refused_where_it_is_used() -> None:
+    def wired(name: str = "x"):
+        add(one=name)
+
+    with pytest.raises(WiringError, match=r"add\(one=\.\.\.\) takes int, got run parameter 'name' of type str\.$"):
+        Pipeline(wired).compile()
+
+
+def test_pipeline_is_not_called() -> None:
+    with pytest.raises(
+        WiringError, match=r"Pipeline 'penguins' isn't called\. Use penguins\.run\(\.\.\.\), or: penstock run"
+    ):
+        penguins()
+
+
+@pytest.mark.parametrize("name", ["a/b", "", ".hidden", "a b"])
+def test_unusable_pipeline_name_is_refused(name: str) -> None:
+    with pytest.raises(WiringError, match="unusable as a folder name"):
+        Pipeline(paths, name or "/")
