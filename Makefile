@@ -55,7 +55,7 @@ check: setup
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/mypy --no-error-summary --python-version 3.13
 	@echo "check: import floors"
-	@$(BIN)/lint-imports --no-logo
+	@report=$$($(BIN)/lint-imports --no-logo) || { echo "$$report"; exit 1; }
 	@echo "check: examples in docstrings"
 	@$(BIN)/pytest --quiet --no-header --doctest-modules $$(grep -rl --include='*.py' '>>> ' penstock)
 	@echo "check: requirements.txt is what uv.lock exports"
