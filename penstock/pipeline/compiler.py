@@ -56,9 +56,11 @@ def compile_wiring(wiring: Wiring, run_parameters: tuple[RunParameterPlan, ...])
 def in_order(nodes: Iterable[Node], gates: dict[str, tuple[str, ...]]) -> list[Node]:
     """Return the nodes, each after those it waits for, otherwise as they were written."""
     by_id = {node.id: node for node in nodes}
-    waits = {node.id: [*(other.id for other in upstream(node)), *gates.get(node.id, ())] for node in by_id.values()}
+    order: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter({node_id: () for node_id in by_id})
+    for node in by_id.values():
+        order.add(node.id, *(other.id for other in upstream(node)), *gates.get(node.id, ()))
     try:
-        return [by_id[node_id] for node_id in graphlib.TopologicalSorter(waits).static_order()]
+        return [by_id[node_id] for node_id in order.static_order()]
     except graphlib.CycleError as error:
         raise WiringError(
             f"A gate makes these nodes wait for each other: {' -> '.join(error.args[1])}. "
