@@ -56,7 +56,7 @@ def compile_wiring(wiring: Wiring, run_parameters: tuple[RunParameterPlan, ...])
 def in_order(nodes: Iterable[Node], gates: dict[str, tuple[str, ...]]) -> list[Node]:
     """Return the nodes, each after those it waits for, otherwise as they were written."""
     by_id = {node.id: node for node in nodes}
-    order: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter({node_id: () for node_id in by_id})
+    order: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter(dict.fromkeys(by_id, ()))
     for node in by_id.values():
         order.add(node.id, *(other.id for other in upstream(node)), *gates.get(node.id, ()))
     try:
