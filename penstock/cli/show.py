@@ -72,7 +72,7 @@ def _find(root: Root, name: str, run: RunRecord | None) -> RunRecord | Execution
 
 def _show_step(root: Root, step: ExecutionRecord, *, as_json: bool) -> None:
     if as_json:
-        write(step_document(step, root.layout))
+        write({**step_document(step, root.layout), "log": _log(root, step)})
         return
     show_on_stdout(step_detail(step, step.facts.get("parameters", {}), _log(root, step)))
 
