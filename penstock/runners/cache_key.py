@@ -62,7 +62,8 @@ def of_step(
         inputs: Digests of the input artifacts and source files, by input name, in order.
         sources: The plan's normalised sources.
     """
-    ingredients: dict[str, Json] = {f"code:{symbol}": digest for symbol, digest in step.code.items()}
+    ingredients: dict[str, Json] = {"component": step.component or step.name}
+    ingredients |= {f"code:{symbol}": digest for symbol, digest in step.code.items()}
     ingredients |= {f"parameter:{name}": value for name, value in parameters.items()}
     ingredients |= {f"input:{name}": digests for name, digests in inputs.items()}
     ingredients |= {f"version:{name}": version(name) for name in step.versions}
@@ -72,6 +73,16 @@ def of_step(
         ingredients["salt"] = step.salt
     used = {digest: sources[digest] for digest in step.code.values() if digest in sources}
     return CacheKey(dict(sorted(ingredients.items())), used)
+
+
+def read(path: str) -> dict[str, Json]:
+    """Return the ingredients in a `_key.json`; none when it is damaged."""
+    with open(path, "rb") as file:
+        try:
+            ingredients: dict[str, Json] = msgspec.json.decode(file.read())["ingredients"]
+        except (msgspec.DecodeError, KeyError, TypeError):
+            return {}
+    return ingredients
 
 
 @lru_cache(maxsize=256)
@@ -85,6 +96,8 @@ def version(distribution: str) -> str:
 
 def explain(previous: Mapping[str, Json], current: Mapping[str, Json]) -> str:
     """Say in one line why a step isn't reused, from the ingredients of its last execution and of today."""
+    if not previous:
+        return "its earlier key can't be read"
     changed = [name for name in sorted({*previous, *current}) if previous.get(name) != current.get(name)]
     if not changed:
         return "its earlier result is gone"
@@ -95,11 +108,12 @@ def explain(previous: Mapping[str, Json], current: Mapping[str, Json]) -> str:
 
 def _change(ingredient: str, before: Json, now: Json) -> str:
     kind, _, name = ingredient.partition(":")
-    if kind in ("parameter", "version", "env"):
-        return f"{kind} {name} changed from {_short(before)} to {_short(now)}"
+    label = f"{kind} {name}".rstrip()
+    if kind in ("parameter", "version", "env", "salt", "component"):
+        return f"{label} changed from {_short(before)} to {_short(now)}"
     if before is None or now is None:
-        return f"{kind} {name} is {'new' if before is None else 'gone'}"
-    return f"{kind} {name} changed"
+        return f"{label} is {'new' if before is None else 'gone'}"
+    return f"{label} changed"
 
 
 def _short(value: Json) -> str:

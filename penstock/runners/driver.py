@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from penstock.data import files
-from penstock.metadata.artifact_types import Artifact
+from penstock.metadata.artifact_types import Artifact, Boolean
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, NewArtifact, NewExecution
 from penstock.metadata.store import MetadataStore
 from penstock.pipeline import parameters
@@ -141,8 +141,10 @@ class Driver:
         problem = self._damage(found)
         if problem:
             return None, problem
-        if step.effect and step.effect.still_true and not self._still_true(step.effect.still_true, found):
-            return None, "its effect doesn't hold any more"
+        if step.effect and step.effect.still_true:
+            problem = self._effect_gone(step.effect.still_true, found)
+            if problem:
+                return None, problem
         return found, f"unchanged since run {found.run}"
 
     def _why(self, step: str, key: CacheKey) -> str:
@@ -151,26 +153,33 @@ class Driver:
         for execution in reversed(earlier):
             path = os.path.join(folder, execution, KEY)
             if os.path.exists(path):
-                with open(path, "rb") as file:
-                    return cache_key.explain(msgspec.json.decode(file.read())["ingredients"], key.ingredients)
+                return cache_key.explain(cache_key.read(path), key.ingredients)
         return "no earlier result"
 
     def _damage(self, execution: ExecutionRecord) -> str:
         """Say what is wrong with an execution's files, "" when they are there and of the recorded size."""
+        folder = self.layout.execution(execution.pipeline, execution.step, execution.ulid)
         for name, records in execution.outputs.items():
             for record in records:
                 path = self.layout.absolute(record.uri)
                 if not os.path.exists(path):
                     return f"the files of its output {name} are gone"
-                inside = path.startswith(self.layout.root)
-                problems = files.check_manifest(path) if inside and os.path.isdir(path) else []
+                if not path.startswith(os.path.join(folder, "")):
+                    continue  # an importer's artifact lies elsewhere and was hashed just now
+                if os.path.isdir(path):
+                    problems = files.check_manifest(path)
+                else:
+                    problems = [] if files.sha256_of(path) == record.bytes_digest else ["The file has another content."]
                 if problems:
                     return f"its output {name} is damaged: {problems[0]}"
         return ""
 
-    def _still_true(self, reference: str, execution: ExecutionRecord) -> bool:
+    def _effect_gone(self, reference: str, execution: ExecutionRecord) -> str:
         outputs = {name: artifact_of(records[0], self.layout) for name, records in execution.outputs.items() if records}
-        return bool(load_symbol(reference)(outputs))
+        try:
+            return "" if load_symbol(reference)(outputs) else "its effect doesn't hold any more"
+        except Exception as error:  # the component's own code
+            return f"its effect can't be checked: {type(error).__name__}: {error}"
 
     def _task(
         self,
@@ -246,7 +255,7 @@ class Driver:
         return parameters.substitute(value, self.request.parameters, self._value)
 
     def _value(self, binding: Binding) -> Json:
-        return self._artifact(binding).properties["value"]
+        return value_of(self._artifact(binding))
 
     def _artifact(self, binding: Binding) -> ArtifactRecord:
         return self.made[binding.node][binding.output][0]
@@ -261,6 +270,12 @@ def external_files(found: TaskFiles) -> NewArtifact:
 
 def _digest(found: TaskFiles) -> str:
     return files.digest_entries([files.FileHash(file.name, file.size, file.sha256) for file in found.files])
+
+
+def value_of(record: ArtifactRecord) -> Json:
+    """Return the value that an artifact carries; the store keeps a bool as 0 or 1."""
+    value = record.properties["value"]
+    return bool(value) if record.type == Boolean.TYPE_NAME else value
 
 
 def artifact_of(record: ArtifactRecord, layout: Layout) -> Artifact:

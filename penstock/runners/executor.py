@@ -10,6 +10,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from penstock.pipeline import parameters, step
 from penstock.pipeline.annotations import FileEntry, Files, ModuleFile, Secret, load_symbol
 from penstock.pipeline.beam import Beam
 from penstock.pipeline.definition import Component
-from penstock.pipeline.errors import GateFailed, PenstockError, PlatformError, Skip, UserCodeError
+from penstock.pipeline.errors import GateFailed, ParameterError, PenstockError, PlatformError, Skip, UserCodeError
 from penstock.pipeline.signature import SINGLE_VALUE, ComponentSpec
 from penstock.pipeline.task import (
     COMPLETE,
@@ -37,38 +38,41 @@ from penstock.pipeline.task import (
 )
 
 VALUE_FILE = "value.json"
+MASK = "***"
 Report = Callable[[Progress], None]
 
 
 def execute(task: Task, report: Report) -> Outcome:
     """Run one task in this process, fill its staging folder and say what came of it.
 
-    Never raises for what the component does: an exception becomes the outcome's failure.
+    Never raises for what the component does: an exception becomes the outcome's failure. What it says is free of the
+    task's secrets.
     """
     meter = Meter()
     context = step.StepContext(
         task.execution,
         task.run,
         task.step,
-        lambda said: report(Progress(execution=task.execution, **said)),
+        lambda said: report(Progress(execution=task.execution, **parameters.to_json(said))),
     )
     step.enter(context)
     made: dict[str, Artifact] = {}
     try:
         outcome = _run(task, made)
     except Skip as skip:
-        outcome = Outcome(execution=task.execution, state=SKIPPED, reason=str(skip))
+        outcome = Outcome(execution=task.execution, state=SKIPPED, reason=_clean(str(skip), task))
     except GateFailed as refusal:
-        outcome = _failed(task, refusal, _salvage(task, made))
+        outcome = failed(task, refusal, _salvage(task, made))
     except BaseException as error:
-        outcome = _failed(task, error, {})
+        outcome = failed(task, error, {})
     finally:
         step.enter(None)
     facts = meter.facts(context.parts, sum(info.bytes for info in outcome.outputs.values()))
     return msgspec.structs.replace(outcome, facts=facts)
 
 
-def _failed(task: Task, error: BaseException, outputs: dict[str, OutputInfo]) -> Outcome:
+def failed(task: Task, error: BaseException, outputs: dict[str, OutputInfo]) -> Outcome:
+    """Return the outcome of a task that an error has ended."""
     failure = describe(error, task)
     reason = failure.message if failure.gate else f"{failure.type}: {failure.message}"
     return Outcome(execution=task.execution, state=FAILED, outputs=outputs, failure=failure, reason=reason)
@@ -168,8 +172,13 @@ def _parameter(task: Task, name: str, kind: str, annotation: Any) -> Any:
         return path and ModuleFile(os.path.join(task.code_root, path), path.removesuffix(".py").replace("/", "."))
     value = task.parameters[name]
     if kind == "path" and isinstance(value, str):
-        return parameters.convert(parameters.absolute(value, task.code_root), annotation)
-    return parameters.convert(_reveal(value), annotation)
+        value = parameters.absolute(value, task.code_root)
+    try:
+        return parameters.convert(_reveal(value), annotation)
+    except msgspec.ValidationError as error:
+        raise ParameterError(
+            f"{task.step}({name}=...) takes {inspect.formatannotation(annotation)}, got {value!r:.60}: {error}"
+        ) from None
 
 
 def _reveal(value: Any) -> Any:
@@ -195,15 +204,15 @@ def _values(task: Task, spec: ComponentSpec, returned: Any) -> dict[str, Any]:
     named = returned._asdict() if hasattr(returned, "_asdict") else {SINGLE_VALUE: returned}
     checked: dict[str, Any] = {}
     for name, annotation in spec.values.items():
-        plain = parameters.to_json(named.get(name))
         try:
-            parameters.convert(plain, annotation)
-        except Exception as error:
+            plain = parameters.to_json(named.get(name))
+            checked[name] = parameters.to_json(parameters.convert(plain, annotation))
+            json.dumps(checked[name], allow_nan=False)
+        except (TypeError, ValueError) as error:  # msgspec's are ValueErrors
             raise UserCodeError(
                 f"{spec.name}() declares that it returns {name}: {inspect.formatannotation(annotation)}, "
                 f"and returned {named.get(name)!r:.60} ({error})."
             ) from None
-        checked[name] = plain
     return checked
 
 
@@ -227,10 +236,20 @@ def _finish(task: Task, name: str, properties: Mapping[str, Any]) -> OutputInfo:
         type=output.type,
         digest=_digest(output, entries),
         bytes_digest=files.write_manifest(output.path, entries) if in_folder else entries[0].sha256,
-        properties=parameters.to_json(dict(properties)),
+        properties=_properties(task, name, properties),
         bytes=sum(entry.size for entry in entries),
         files=len(entries),
     )
+
+
+def _properties(task: Task, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        plain: dict[str, Any] = parameters.to_json(dict(properties))
+    except TypeError as error:
+        raise UserCodeError(
+            f"{task.step} sets {name}.properties to what JSON can't carry: {error}. Use numbers, text, lists and dicts."
+        ) from None
+    return plain
 
 
 def _digest(output: TaskOutput, entries: list[files.FileHash]) -> str:
@@ -245,8 +264,11 @@ def _digest(output: TaskOutput, entries: list[files.FileHash]) -> str:
 
 def _salvage(task: Task, made: Mapping[str, Artifact]) -> dict[str, OutputInfo]:
     """Digest what a refusing gate has written, so that it can be looked at."""
-    written = {name: made[name] for name in made if os.path.isdir(made[name].path) and os.listdir(made[name].path)}
-    return {name: _finish(task, name, artifact.properties) for name, artifact in written.items()}
+    salvaged: dict[str, OutputInfo] = {}
+    for name, artifact in made.items():
+        with suppress(UserCodeError):  # what isn't whole isn't published; the refusal itself counts
+            salvaged[name] = _finish(task, name, artifact.properties)
+    return salvaged
 
 
 def _import(task: Task) -> dict[str, OutputInfo]:
@@ -268,14 +290,14 @@ def _import(task: Task) -> dict[str, OutputInfo]:
 def describe(error: BaseException, task: Task) -> Failure:
     """Say what went wrong and whose turn it is."""
     if disk.is_full(error) and not isinstance(error, PlatformError):
-        error = _full_disk(error, task)
+        error = full_disk(error, os.path.normpath(os.path.join(task.staging, *[os.pardir] * 3)))
     where, user = locate(error, task.code_root)
     fault = getattr(error, "fault", None)
     if fault is None and isinstance(error, OSError) and error.errno == errno.EROFS:
         fault = "platform"
     if fault is None:
         fault = "user code" if user else "platform"
-    message = str(error) or type(error).__name__
+    message = _clean(str(error) or type(error).__name__, task)
     if isinstance(error, IsADirectoryError) and any(o.path == error.filename for o in task.outputs.values()):
         message += ". An output's path is a folder made for it: write files inside"
     return Failure(
@@ -283,13 +305,14 @@ def describe(error: BaseException, task: Task) -> Failure:
         message=message,
         fault=fault,
         where=where,
-        traceback="".join(traceback.format_exception(error)),
+        traceback=_clean("".join(traceback.format_exception(error)), task),
         gate=isinstance(error, GateFailed),
     )
 
 
-def _full_disk(error: BaseException, task: Task) -> PlatformError:
-    root, scratch = os.path.normpath(os.path.join(task.staging, *[os.pardir] * 3)), tempfile.gettempdir()
+def full_disk(error: BaseException, root: str) -> PlatformError:
+    """Return what to tell of an error that came from a full disk: which disk it is, and what to do."""
+    scratch = tempfile.gettempdir()
     tightest, room = disk.tightest([root, scratch])
     other = "set TMPDIR to another folder" if tightest == scratch else "choose another root with --root DIR"
     told = PlatformError(
@@ -325,15 +348,24 @@ def _peak_memory() -> int:
         with open("/proc/self/status", encoding="ascii") as file:
             line = next(line for line in file if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
-    except OSError:
+    except (OSError, StopIteration):  # not Linux, or a sandbox that doesn't say
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def _clean(text: str, task: Task) -> str:
+    """Return a text as it may be recorded: secrets masked, and nothing in it that UTF-8 can't carry."""
+    for secret in secrets_of(task):
+        text = text.replace(secret, MASK)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def secrets_of(task: Task) -> list[str]:
-    """Return the values of the secrets that a task uses, to be masked in its log."""
-    return [os.environ[name] for name in _secret_names(task.parameters) if os.environ.get(name)]
+    """Return the values of the secrets that a task uses and each of their lines, the longest first."""
+    values = [os.environ.get(name, "") for name in _secret_names(task.parameters)]
+    lines = {line.strip() for value in values for line in [value, *value.splitlines()]}
+    return sorted(lines - {""}, key=lambda line: (-len(line), line))
 
 
 def _secret_names(value: Any) -> list[str]:

@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from penstock.data import disk
 from penstock.metadata.errors import StoreError
 from penstock.metadata.records import ArtifactRecord, CachedExecution, NewExecution, RunRecord, RunState
 from penstock.metadata.store import MetadataStore, MlmdStore
@@ -27,9 +28,9 @@ from penstock.pipeline.task import (
     Task,
 )
 from penstock.runners import facts, locks
-from penstock.runners.driver import BEAM_PROFILES, Drive, Driver
+from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, value_of
 from penstock.runners.events import RunLog
-from penstock.runners.executor import describe
+from penstock.runners.executor import describe, full_disk
 from penstock.runners.layout import Layout, new_id
 from penstock.runners.pool import WorkerPool
 from penstock.runners.publisher import Publisher
@@ -63,16 +64,12 @@ class LocalRunner:
             stack.callback(memo.close)
             log = RunLog(run, layout.run(run), request.observers)
             stack.callback(log.close)
-            pool = WorkerPool(request.workers or os.cpu_count() or 1, layout.root)
-            stack.callback(pool.close)
             stack.callback(shutil.rmtree, layout.staging(run), True)
+            pool = WorkerPool(request.workers or os.cpu_count() or 1, layout.root)
+            stack.callback(pool.close)  # the first to be called: nobody writes any more when staging is removed
             driver = Driver(run, plan, request, store, layout, memo)
-            try:
-                result = _LocalRun(driver, Publisher(store, layout), pool, log).run()
-            except KeyboardInterrupt:  # all is recorded by then
-                lock.release()
-                raise
-            lock.release()
+            result = _LocalRun(driver, Publisher(store, layout), pool, log).run()
+            lock.release()  # all is recorded; after an exception the next start sees to what isn't
             return result
 
 
@@ -164,13 +161,15 @@ class _LocalRun:
         return "FAILED" if FAILED in states else "COMPLETE"
 
     def _start_ready(self) -> None:
-        for node_id in self.scheduler.ready():
-            if not self.pool.free:
-                return
+        """Start what can be started, and what becomes ready by being reused."""
+        while self.pool.free and (node_id := next(iter(self.scheduler.ready), None)):
             self.scheduler.start(node_id)
             started = time.time()
             try:
                 drive = self.driver.drive(self.scheduler.nodes[node_id])
+                if drive.task is not None:
+                    os.makedirs(drive.task.staging)
+                    drive.key.write(drive.task.staging)
             except (PenstockError, OSError) as error:
                 self._undrivable(node_id, error)
                 continue
@@ -181,8 +180,6 @@ class _LocalRun:
 
     def _begin(self, drive: Drive, task: Task) -> None:
         self._flush()
-        os.makedirs(task.staging, exist_ok=True)
-        drive.key.write(task.staging)
         self.store.begin(drive.execution)
         self.tasks[task.execution] = task
         self.log.step_started(task.step, task.attempt, drive.reason)
@@ -196,6 +193,8 @@ class _LocalRun:
 
     def _undrivable(self, node_id: str, error: Exception) -> None:
         """Record a step that couldn't even be made concrete, a missing input file for one."""
+        if disk.is_full(error):
+            error = full_disk(error, self.layout.root)
         failure = Failure(type=type(error).__name__, message=str(error), fault=getattr(error, "fault", "platform"))
         execution = NewExecution(
             ulid=new_id(),
@@ -247,7 +246,7 @@ class _LocalRun:
 
     def _succeeded(self, result: StepResult, made: dict[str, list[ArtifactRecord]]) -> None:
         self.driver.made[result.id] = made
-        values = {name: found[0].properties["value"] for name, found in made.items() if "value" in found[0].properties}
+        values = {name: value_of(found[0]) for name, found in made.items() if "value" in found[0].properties}
         self._ended(dataclasses.replace(result, outputs=self._paths(made), values=values))
 
     def _ended(self, result: StepResult) -> None:

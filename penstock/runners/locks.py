@@ -36,10 +36,13 @@ class RunLock:
 def acquire(layout: Layout, run: str) -> RunLock:
     """Take the lock of a new run."""
     os.makedirs(layout.locks, exist_ok=True)
-    lock = _try(layout.lock(run), os.O_CREAT | os.O_RDWR)
+    path = layout.lock(run)
+    # It gets its name once it is held and written: a lock that another process finds is never half made.
+    lock = _try(f"{path}.new", os.O_CREAT | os.O_RDWR)
     assert lock is not None, f"run {run} is new, so nobody else holds its lock"
     os.write(lock.descriptor, json.dumps({"pid": os.getpid()}).encode())
-    return lock
+    os.rename(lock.path, path)
+    return RunLock(path, lock.descriptor)
 
 
 def dead_runs(layout: Layout) -> Iterator[tuple[str, RunLock]]:

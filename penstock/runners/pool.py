@@ -24,6 +24,9 @@ from penstock.pipeline.task import (
     event_decoder,
 )
 
+HEARTBEAT = 1.0
+"""Seconds after which silent workers are looked at: one whose child holds its socket dies without a word."""
+
 MEMORY_LIMIT = 4 << 30
 """A worker whose step peaked above this many bytes is retired rather than reused."""
 
@@ -82,14 +85,18 @@ class WorkerPool:
                 self._stop(idle[0])
             worker = self._start(environment)
         worker.task = task
-        with suppress(BrokenPipeError):  # a worker's end is reported by the next `events`
+        with suppress(ConnectionError):  # a worker's end is reported by the next `events`
             worker.channel.sendall(encode(task) + b"\n")
 
     def events(self, timeout: float | None = None) -> list[WorkerEvent]:
-        """Wait for news and return it; a worker that died yields a failed outcome."""
+        """Wait for news, for `HEARTBEAT` by default, and return it; a worker that died yields a failed outcome."""
         news: list[WorkerEvent] = []
-        for key, _ in self._selector.select(timeout):
+        ready = self._selector.select(HEARTBEAT if timeout is None else timeout)
+        for key, _ in ready:
             news += self._read(key.data)
+        if not ready:
+            for worker in [each for each in self._workers if each.process.poll() is not None]:
+                news += self._lost(worker)
         return news
 
     def close(self) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
 from dataclasses import dataclass
 
+import msgspec
+
+from penstock.metadata.errors import StoreError
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, FinalState, NewArtifact
 from penstock.metadata.store import MetadataStore
 from penstock.pipeline.task import SKIPPED, Outcome, Task, encode, outcome_decoder
@@ -44,14 +48,20 @@ class Publisher:
         """Publish an execution whose scheduler died between the rename and the store.
 
         Returns:
-            False when it never got as far as the rename.
+            False when it never got as far as the rename, or can't be published; nothing is left of it then.
         """
         folder = self.layout.execution(execution.pipeline, execution.step, execution.ulid)
         path = os.path.join(folder, OUTCOME)
         if not os.path.exists(path):
             return False
-        with open(path, "rb") as file:
-            self._record(execution.pipeline, execution.step, outcome_decoder.decode(file.read()))
+        try:
+            with open(path, "rb") as file:
+                outcome = outcome_decoder.decode(file.read())
+            self._record(execution.pipeline, execution.step, outcome)
+        except (msgspec.DecodeError, StoreError) as error:
+            logging.getLogger(__name__).warning("%s can't be published and is removed: %s", folder, error)
+            shutil.rmtree(folder)
+            return False
         return True
 
     def discard(self, task: Task, outcome: Outcome) -> None:

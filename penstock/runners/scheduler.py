@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
 from penstock.pipeline.plan import AnyNode, dependencies
@@ -26,16 +27,17 @@ class Scheduler:
         for node_id, needed in self._missing.items():
             for other in needed:
                 self._followers[other].append(node_id)
-        self._ready = [node_id for node_id, needed in self._missing.items() if not needed]
+        self._ready = OrderedDict.fromkeys(node_id for node_id, needed in self._missing.items() if not needed)
         self._open = len(self.states)
 
-    def ready(self) -> list[str]:
-        """Return the nodes that may start now, in the plan's order."""
-        return list(self._ready)
+    @property
+    def ready(self) -> Iterable[str]:
+        """The nodes that may start now, in the order in which they became ready."""
+        return self._ready.keys()
 
     def start(self, node_id: str) -> None:
         """Record that a ready node has been started."""
-        self._ready.remove(node_id)
+        del self._ready[node_id]
         self.states[node_id] = RUNNING
 
     def finish(self, node_id: str, state: str) -> list[tuple[str, str]]:
@@ -50,7 +52,7 @@ class Scheduler:
             for follower in self._followers[node_id]:
                 self._missing[follower].discard(node_id)
                 if not self._missing[follower] and self.states[follower] == PENDING:
-                    self._ready.append(follower)
+                    self._ready[follower] = None
             return []
         return self._skip_followers(node_id)
 

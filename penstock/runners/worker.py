@@ -11,19 +11,20 @@ import functools
 import importlib
 import logging
 import os
-import random
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import ModuleType
+from typing import TextIO
 
-from penstock.pipeline.task import Finished, Message, Task, encode, task_decoder
-from penstock.runners.executor import execute, is_local, secrets_of
+from penstock.pipeline.task import COMPLETE, Finished, Message, Outcome, Task, encode, task_decoder
+from penstock.runners.executor import MASK, Report, execute, failed, is_local, secrets_of
+from penstock.runners.seeding import seeded
 
 PR_SET_PDEATHSIG = 1
-MASK = b"***"
 
 
 def main() -> None:
@@ -41,10 +42,20 @@ def main() -> None:
     threading.Thread(target=_forward, args=(channel, waiting), daemon=True).start()
     with os.fdopen(inbox, "rb") as tasks:
         for line in tasks:
-            task = task_decoder.decode(line)
-            with clean_state(task), log_to(task):
-                outcome = execute(task, send)
-            send(Finished(outcome=outcome))
+            send(Finished(outcome=serve(task_decoder.decode(line), send)))
+
+
+def serve(task: Task, report: Report) -> Outcome:
+    """Run one task in a clean state, its output in its log; what goes wrong around it is its failure too."""
+    outcome: Outcome | None = None
+    try:
+        with clean_state(task), log_to(task):
+            outcome = execute(task, report)
+    except Exception as error:
+        if outcome is None or outcome.state == COMPLETE:
+            outcome = failed(task, error, {})
+    assert outcome is not None
+    return outcome
 
 
 def _forward(channel: socket.socket, waiting: int) -> None:
@@ -65,7 +76,7 @@ def clean_state(task: Task) -> Iterator[None]:
     """Set the process up for a task, and put everything back afterwards.
 
     Modules below the code root are forgotten, so that the next task imports them anew; directory, environment, import
-    path, seeds and logging are restored, and children left running are killed.
+    path, seeds and logging are restored.
     """
     folder, environment, path = os.getcwd(), dict(os.environ), list(sys.path)
     level, handlers = logging.root.level, list(logging.root.handlers)
@@ -73,12 +84,11 @@ def clean_state(task: Task) -> Iterator[None]:
     sys.path.insert(0, task.code_root)
     if os.path.isdir(task.code_root):
         os.chdir(task.code_root)
-    _seed(task.seed)
     _reset_peak_memory()
     try:
-        yield
+        with seeded(task.seed):
+            yield
     finally:
-        _kill_children()
         _forget_user_modules(task.code_root)
         os.chdir(folder)
         os.environ.clear()
@@ -90,25 +100,26 @@ def clean_state(task: Task) -> Iterator[None]:
             sys.modules["keras"].backend.clear_session(free_memory=False)
 
 
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed)
-    if "tensorflow" in sys.modules:
-        sys.modules["tensorflow"].random.set_seed(seed)
-
-
 def _forget_user_modules(code_root: str) -> None:
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and is_local(file, code_root) and not name.startswith("penstock."):
+        places = [getattr(module, "__file__", None), *_folders(module)]
+        if any(place and is_local(place, code_root) for place in places) and name.split(".")[0] != "penstock":
             del sys.modules[name]
     importlib.invalidate_caches()
 
 
+def _folders(module: ModuleType) -> list[str]:
+    """Return where a package lies that has no `__init__.py`, and so no file."""
+    try:
+        return list(getattr(module, "__path__", ()))
+    except Exception:  # modules that load themselves when touched
+        return []
+
+
 def _reset_peak_memory() -> None:
     if sys.platform == "linux":
-        with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+        # A sandbox may not have it; the peak then is that of the whole process.
+        with suppress(OSError), open("/proc/self/clear_refs", "w", encoding="ascii") as file:
             file.write("5")
 
 
@@ -137,10 +148,11 @@ def _has_children() -> bool:
 
 @contextmanager
 def log_to(task: Task) -> Iterator[None]:
-    """Send all output of this process and its children to the step's log, secrets masked."""
+    """Send all output of this process and its children to the step's log, secrets masked; end the children."""
     os.makedirs(os.path.dirname(task.log), exist_ok=True)
     target = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    saved = os.dup(1), os.dup(2)
+    saved, streams = (os.dup(1), os.dup(2)), (sys.stdout, sys.stderr)
+    sys.stdout, sys.stderr = _stream(1), _stream(2)  # the step may close or replace its own
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.root.addHandler(handler)
@@ -151,13 +163,19 @@ def log_to(task: Task) -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _kill_children()
+            with suppress(OSError, ValueError):  # closed by the step, or a full disk
+                sys.stdout.flush()
+            sys.stdout, sys.stderr = streams
             os.dup2(saved[0], 1)
             os.dup2(saved[1], 2)
             logging.root.removeHandler(handler)
     for descriptor in (*saved, target):
         os.close(descriptor)
+
+
+def _stream(descriptor: int) -> TextIO:
+    return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 @contextmanager
@@ -172,7 +190,9 @@ def masked(target: int, secrets: list[str]) -> Iterator[int]:
     def pump() -> None:
         with os.fdopen(reader, "rb") as lines:
             for line in lines:
-                os.write(target, functools.reduce(lambda text, needle: text.replace(needle, MASK), needles, line))
+                os.write(
+                    target, functools.reduce(lambda text, needle: text.replace(needle, MASK.encode()), needles, line)
+                )
 
     thread = threading.Thread(target=pump, daemon=True)
     thread.start()
