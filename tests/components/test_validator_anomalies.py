@@ -520,14 +520,6 @@ def test_anomalies_are_keyed_by_tfdvs_paths(name, path):
 @pytest.mark.parametrize(
     ("schema", "wish"),
     [
-        (
-            "feature { name: 'x' type: INT skew_comparator { infinity_norm { threshold: 0.1 } } }",
-            "'x': skew_comparator",
-        ),
-        (
-            "feature { name: 'x' type: INT drift_comparator { jensen_shannon_divergence { threshold: 0.1 } } }",
-            "'x': drift_comparator",
-        ),
         ("feature { name: 'x' type: STRUCT }", "'x': type STRUCT"),
         ("feature { name: 'x' type: INT group_presence { required: true } }", "'x': group_presence"),
         (
@@ -540,10 +532,6 @@ def test_anomalies_are_keyed_by_tfdvs_paths(name, path):
         ),
         ("sparse_feature { name: 's' }", "sparse_feature 's'"),
         ("weighted_feature { name: 'w' }", "weighted_feature 'w'"),
-        (
-            "dataset_constraints { num_examples_drift_comparator { min_fraction_threshold: 0.5 } }",
-            "num_examples_drift_comparator",
-        ),
     ],
 )
 def test_wishes_that_nothing_checks_are_found(schema, wish):

@@ -10,7 +10,7 @@ from penstock.components.validation.dataset_statistics import describe_table
 from penstock.components.validation.example_validator import ExampleValidator
 from penstock.components.validation.schema_inference import infer_schema
 from penstock.data import protos
-from penstock.pipeline import GateFailed, ParameterError, Unsupported
+from penstock.pipeline import DataError, GateFailed, ParameterError, Unsupported
 
 TRIPS = pa.table({"fare": [5.0, 7.5], "tip": [1.0, 0.0], "payment": ["Cash", "Card"]})
 
@@ -163,12 +163,56 @@ def test_an_environment_that_the_schema_does_not_name_is_refused(validator):
 
 def test_checks_that_are_not_covered_are_refused(validator):
     schema = text_format.Parse(
-        "feature { name: 'tip' type: FLOAT drift_comparator { infinity_norm { threshold: 0.1 } } }",
+        "feature { name: 'tip' type: FLOAT group_presence { required: true } }",
         schema_pb2.Schema(),
     )
 
-    with pytest.raises(Unsupported, match=r"feature 'tip': drift_comparator\. Take them out of the schema"):
+    with pytest.raises(Unsupported, match=r"feature 'tip': group_presence\. Take them out of the schema"):
         validator({"train": TRIPS}, schema)
+
+
+@pytest.fixture
+def previous(tmp_path):
+    """Return a function from tables by split to the statistics of an earlier span."""
+
+    def write(tables):
+        for split, table in tables.items():
+            protos.write_statistics(str(tmp_path / "previous"), split, describe_table(table))
+        return ExampleStatistics(str(tmp_path / "previous"))
+
+    return write
+
+
+def _watched():
+    schema = infer_schema([describe_table(TRIPS)])
+    schema.feature[2].drift_comparator.infinity_norm.threshold = 0.25
+    return schema
+
+
+def test_drift_against_the_previous_span_is_refused(validator, previous):
+    earlier = previous({"train": pa.table({"fare": [1.0], "tip": [1.0], "payment": ["Cash"]})})
+
+    message = _refusal(validator, {"train": TRIPS}, _watched(), previous_statistics=earlier)
+
+    assert "column 'payment': High Linfty distance between current and previous: " in message
+    assert "set drift_comparator.infinity_norm.threshold: 0.5 (now 0.25)" in message
+
+
+def test_a_split_is_compared_with_the_only_one_that_there_is(validator, previous):
+    validator({"eval": TRIPS}, _watched(), previous_statistics=previous({"serving": TRIPS}))
+
+
+def test_a_split_without_counterpart_is_refused(validator, previous):
+    earlier = previous({"train": TRIPS, "test": TRIPS})
+
+    with pytest.raises(DataError, match=r"previous_statistics=\.\.\.\) has nothing to compare split 'eval' with"):
+        validator({"eval": TRIPS}, _watched(), previous_statistics=earlier)
+
+
+def test_a_comparator_without_statistics_to_compare_with_is_told(validator, caplog):
+    validator({"train": TRIPS}, _watched())
+
+    assert "'payment': drift_comparator was not checked, without previous_statistics." in caplog.text
 
 
 def test_the_gate_is_declared_on_the_examples():

@@ -38,12 +38,15 @@ def refusal(validations: Mapping[str, Validation]) -> str:
 
 
 def warning_lines(validations: Mapping[str, Validation]) -> list[str]:
-    """Return a line for each anomaly that isn't an error."""
-    return [
+    """Return a line for each anomaly that isn't an error, and for what could not be checked."""
+    told = [
         f"{_named([split])}, {_subject(anomaly)}: {_evidence(anomaly)}"
         for split, validation in validations.items()
         for anomaly in (*validation.features, validation.dataset)
         if anomaly is not None and not anomaly.is_error
+    ]
+    return told + [
+        f"{_named([split])}, {note}" for split, validation in validations.items() for note in validation.notes
     ]
 
 

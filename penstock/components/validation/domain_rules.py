@@ -66,7 +66,7 @@ def strings_in_domain(view: FeatureView, draft: Draft) -> Iterator[Finding]:
     )
 
 
-def _main_examples(strange: dict[str, float], total: int, domain: schema_pb2.StringDomain) -> str:
+def _main_examples(strange: dict[str, float], total: float, domain: schema_pb2.StringDomain) -> str:
     frequent = sorted(strange, key=lambda label: (-strange[label], label))[:MAX_EXAMPLES]
     shown = [f"{shortened(_escaped(label))!r} ({_percentage(strange[label], total)})" for label in frequent]
     left = len(strange) - len(shown)

@@ -16,6 +16,9 @@ def ExampleValidator(
     schema: Input[Schema],
     anomalies: Output[ExampleAnomalies],
     *,
+    previous_statistics: Input[ExampleStatistics] | None = None,
+    serving_statistics: Input[ExampleStatistics] | None = None,
+    previous_version_statistics: Input[ExampleStatistics] | None = None,
     exclude_splits: list[str] | None = None,
     fail_on: Literal["error", "never"] = "error",
     environment: str = "",
@@ -30,6 +33,10 @@ def ExampleValidator(
         statistics: What is checked.
         schema: What it is checked against; nothing in it is passed over: checks that aren't covered are refused.
         anomalies: `Split-<name>/SchemaDiff.pb`, an `Anomalies` proto that TFDV reads; one without anomalies too.
+        previous_statistics: Of an earlier span: what `drift_comparator` and `num_examples_drift_comparator` compare
+            with. A split is compared with the one of its name, or with the only one that there is.
+        serving_statistics: Of what is seen in serving: what `skew_comparator` compares with.
+        previous_version_statistics: Of an earlier version of the span: for `num_examples_version_comparator`.
         exclude_splits: Splits that are not checked.
         fail_on: "error" fails the step on an anomaly of severity ERROR; "never" records only.
         environment: Where the data comes from, such as "SERVING": features that the schema has not in this
@@ -37,12 +44,14 @@ def ExampleValidator(
         severities: Severities by anomaly type, such as {"SCHEMA_NEW_COLUMN": "WARNING"}; all are "ERROR" by default.
     """
     from penstock.components.validation.anomaly_report import refusal, warning_lines
-    from penstock.components.validation.split_validation import validate_splits
+    from penstock.components.validation.split_validation import references_of, validate_splits
     from penstock.data.protos import read_schema, read_statistics, split_names_of, write_anomalies
 
     splits = kept_splits("ExampleValidator", split_names_of(statistics.path), exclude_splits)
     described = {split: read_statistics(statistics.path, split) for split in splits}
-    validations = validate_splits(described, read_schema(schema.path), environment, severities or {})
+    compared = (previous_statistics, serving_statistics, previous_version_statistics)
+    references = references_of(splits, *(each.path if each is not None else None for each in compared))
+    validations = validate_splits(described, read_schema(schema.path), environment, severities or {}, references)
     for split, validation in validations.items():
         write_anomalies(anomalies.path, split, validation.proto())
     anomalies.properties.update(span=statistics.properties.get("span", 0), split_names=splits)

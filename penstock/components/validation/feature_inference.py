@@ -35,7 +35,7 @@ def infer_feature(view: FeatureView, schema: schema_pb2.Schema, inference: Infer
 
 
 def _set_presence(view: FeatureView, feature: schema_pb2.Feature, inference: Inference) -> None:
-    feature.presence.min_count = 1 if view.present else 0
+    feature.presence.min_count = 1 if view.present >= 1 else 0
     if not view.present:
         return
     if not view.missing:

@@ -10,10 +10,12 @@ from functools import cached_property
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.statistics_pb2 import (
     CommonStatistics,
+    CustomStatistic,
     DatasetFeatureStatistics,
     DatasetFeatureStatisticsList,
     FeatureNameStatistics,
     Histogram,
+    WeightedCommonStatistics,
 )
 
 from penstock.components.validation.value_counts import INVALID_UTF8
@@ -30,10 +32,17 @@ _PLAIN_STEP = re.compile(r"\([^()]*\)|[^().']+")
 
 @dataclass(frozen=True)
 class FeatureView:
-    """A read-only view of the statistics of one feature among `rows` examples."""
+    """A read-only view of the statistics of one feature.
+
+    Attributes:
+        statistics: Of the feature.
+        rows: How many examples there are; their weight where `by_weight`.
+        by_weight: Whether counts are weights, as TFDV has it where all features have weighted statistics.
+    """
 
     statistics: FeatureNameStatistics
-    rows: int
+    rows: float
+    by_weight: bool = False
 
     @classmethod
     def of_nothing(cls) -> FeatureView:
@@ -67,14 +76,18 @@ class FeatureView:
         return getattr(self.statistics, kind).common_stats if kind else CommonStatistics()
 
     @property
-    def present(self) -> int:
-        """In how many examples the feature is present."""
-        return int(self.common.num_non_missing)
+    def present(self) -> float:
+        """In how many examples the feature is present, or their weight."""
+        return float(self._counted.num_non_missing)
 
     @property
-    def missing(self) -> int:
-        """In how many examples it is missing."""
-        return int(self.common.num_missing)
+    def missing(self) -> float:
+        """In how many examples it is missing, or their weight."""
+        return float(self._counted.num_missing)
+
+    @property
+    def _counted(self) -> CommonStatistics | WeightedCommonStatistics:
+        return self.common.weighted_common_stats if self.by_weight else self.common
 
     @property
     def fraction_present(self) -> float:
@@ -82,9 +95,9 @@ class FeatureView:
         return self.present / self.rows if self.missing and self.rows else 1.0
 
     @property
-    def values(self) -> int:
-        """How many values there are in all."""
-        return int(self.common.tot_num_values or self.present * self.common.avg_num_values)
+    def values(self) -> float:
+        """How many values there are in all, or their weight."""
+        return float(self._counted.tot_num_values or self.present * self._counted.avg_num_values)
 
     @cached_property
     def value_counts(self) -> list[tuple[int, int]]:
@@ -101,7 +114,8 @@ class FeatureView:
     @cached_property
     def strings(self) -> dict[str, float]:
         """The frequent values with their counts, sorted by value; empty for features that aren't categorical."""
-        buckets = self.statistics.string_stats.rank_histogram.buckets
+        strings = self.statistics.string_stats
+        buckets = (strings.weighted_string_stats if self.by_weight else strings).rank_histogram.buckets
         return dict(sorted((bucket.label, bucket.sample_count) for bucket in buckets))
 
     @property
@@ -118,17 +132,31 @@ class FeatureView:
     @cached_property
     def histograms(self) -> list[Histogram]:
         """The histograms of a numeric feature."""
-        return list(self.statistics.num_stats.histograms)
+        numbers = self.statistics.num_stats
+        return list((numbers.weighted_numeric_stats if self.by_weight else numbers).histograms)
+
+    def histogram(self, kind: Histogram.HistogramType) -> Histogram | None:
+        """Return the histogram of one kind; None where there is none."""
+        return next((each for each in self.histograms if each.type == kind), None)
+
+    def custom(self, name: str) -> CustomStatistic | None:
+        """Return a custom statistic by its name; None where there is none."""
+        return next((each for each in self.statistics.custom_stats if each.name == name), None)
 
     @property
     def nans(self) -> int:
         """How many values are NaN."""
-        return max((int(histogram.num_nan) for histogram in self.histograms), default=0)
+        histograms = self.statistics.num_stats.histograms
+        return max((int(histogram.num_nan) for histogram in histograms), default=0)
+
+    @property
+    def _total(self) -> float:
+        return float(self.common.tot_num_values or self.common.num_non_missing * self.common.avg_num_values)
 
     @property
     def range(self) -> tuple[float, float] | None:
         """The least and greatest number; None for a feature without numbers."""
-        if self.statistics.WhichOneof("stats") != "num_stats" or self.values <= self.nans:
+        if self.statistics.WhichOneof("stats") != "num_stats" or self._total <= self.nans:
             return None
         return float(self.statistics.num_stats.min), float(self.statistics.num_stats.max)
 
@@ -148,10 +176,37 @@ def dataset_of(statistics: DatasetFeatureStatisticsList) -> DatasetFeatureStatis
     raise ValueError(f"Statistics must hold one data set or one named 'All Examples'; these hold: {names}.")
 
 
-def views(dataset: DatasetFeatureStatistics) -> Iterator[FeatureView]:
-    """Yield a view of each feature, in the order of the statistics."""
+def views(dataset: DatasetFeatureStatistics, by_weight: bool | None = None) -> Iterator[FeatureView]:
+    """Yield a view of each feature, in the order of the statistics.
+
+    Args:
+        dataset: Statistics of one data set.
+        by_weight: Whether counts are weights; by default where all features have weighted statistics.
+    """
+    weighed = is_weighted(dataset) if by_weight is None else by_weight
     for feature in dataset.features:
-        yield FeatureView(feature, int(dataset.num_examples))
+        yield FeatureView(feature, examples_of(dataset, weighed), weighed)
+
+
+def view_of(dataset: DatasetFeatureStatistics, name: str, by_weight: bool) -> FeatureView | None:
+    """Return a view of one feature by its name; None where the statistics don't have it."""
+    return next((view for view in views(dataset, by_weight) if view.name == name), None)
+
+
+def examples_of(dataset: DatasetFeatureStatistics, by_weight: bool) -> float:
+    """Return how many examples a data set has, or their weight."""
+    return dataset.weighted_num_examples if by_weight else float(dataset.num_examples)
+
+
+def is_weighted(dataset: DatasetFeatureStatistics) -> bool:
+    """Whether every feature with values has weighted statistics, so that TFDV judges by weight."""
+    if not dataset.weighted_num_examples:
+        return False
+    return all(
+        view.common.HasField("weighted_common_stats")
+        for view in views(dataset, by_weight=False)
+        if view.statistics.WhichOneof("stats")
+    )
 
 
 def serialized_path(name: str) -> str:

@@ -113,12 +113,17 @@ def present_often_enough(view: FeatureView, draft: Draft) -> Iterator[Finding]:
     presence = draft.feature.presence
     few = "The feature was present in fewer examples than expected"
     if presence.HasField("min_count") and view.present < presence.min_count:
-        told = f"{few}: minimum count = {presence.min_count}, actual = {view.present}"
-        presence.min_count = view.present
+        told = f"{few}: minimum count = {presence.min_count}, actual = {int(view.present)}"
+        presence.min_count = int(view.present)
         yield Finding(AnomalyInfo.FEATURE_TYPE_LOW_NUMBER_PRESENT, _DROPPED, told)
     if presence.HasField("min_fraction") and view.fraction_present < presence.min_fraction:
         told = f"{few}: minimum fraction = {presence.min_fraction:f}, actual = {view.fraction_present:f}"
         presence.min_fraction = view.fraction_present
+        yield Finding(AnomalyInfo.FEATURE_TYPE_LOW_FRACTION_PRESENT, _DROPPED, told)
+    if presence.min_fraction == 1.0 and view.missing:
+        # So few are missing that the fraction rounds to 1 in single precision.
+        presence.min_fraction = 0.9999
+        told = f"The feature was expected everywhere, but was missing in {view.missing:g} examples."
         yield Finding(AnomalyInfo.FEATURE_TYPE_LOW_FRACTION_PRESENT, _DROPPED, told)
 
 

@@ -6,30 +6,18 @@ from collections.abc import Iterator
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-_COMPARATORS = ("skew_comparator", "drift_comparator")
-_THRESHOLDS = ("infinity_norm", "jensen_shannon_divergence", "normalized_abs_difference")
 _LANGUAGE_CHECKS = ("coverage", "token_constraints", "sequence_length_constraints", "location_constraint_regexp")
 
 
 def unchecked_wishes(schema: schema_pb2.Schema) -> list[str]:
-    """Return what the schema asks for and nothing checks, each as "feature 'x': drift_comparator"."""
+    """Return what the schema asks for and nothing checks, each as "feature 'x': group_presence"."""
     found = [f"feature {feature.name!r}: {wish}" for feature in schema.feature for wish in _of_feature(feature)]
     found += [f"sparse_feature {feature.name!r}" for feature in schema.sparse_feature]
     found += [f"weighted_feature {feature.name!r}" for feature in schema.weighted_feature]
-    for name in ("num_examples_drift_comparator", "num_examples_version_comparator"):
-        if schema.dataset_constraints.HasField(name):
-            found.append(f"dataset_constraints: {name}")
     return found
 
 
 def _of_feature(feature: schema_pb2.Feature) -> Iterator[str]:
-    for name in _COMPARATORS:
-        comparator = getattr(feature, name)
-        if any(
-            threshold in comparator.DESCRIPTOR.fields_by_name and comparator.HasField(threshold)
-            for threshold in _THRESHOLDS
-        ):
-            yield name
     for name in ("group_presence", "sequence_metadata", "validation_derived_source"):
         if feature.HasField(name):
             yield name

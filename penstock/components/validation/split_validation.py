@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
-from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
+from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics, DatasetFeatureStatisticsList
 
 from penstock.components.validation.anomalies import Validation, environments, validate
+from penstock.components.validation.comparators import NO_REFERENCES, References
+from penstock.components.validation.feature_view import dataset_of
 from penstock.components.validation.schema_coverage import unchecked_wishes
-from penstock.pipeline import ParameterError, Unsupported
+from penstock.data.protos import read_statistics, split_names_of
+from penstock.pipeline import DataError, ParameterError, Unsupported
 from penstock.pipeline.errors import listing, nearest
 
 
@@ -19,6 +22,7 @@ def validate_splits(
     schema: schema_pb2.Schema,
     environment: str = "",
     severities: Mapping[str, str] | None = None,
+    references: Mapping[str, References] | None = None,
 ) -> dict[str, Validation]:
     """Hold the statistics of each split against the schema.
 
@@ -27,6 +31,7 @@ def validate_splits(
         schema: Is not changed.
         environment: One that the schema names, or "".
         severities: "ERROR" or "WARNING" by the name of an anomaly type.
+        references: What comparators compare with, by split.
 
     Raises:
         Unsupported: The schema asks for a check that isn't covered.
@@ -40,7 +45,47 @@ def validate_splits(
             f"{nearest(environment, known)} It names: {listing(sorted(known))}."
         )
     overrides = {_type_number(name): AnomalyInfo.Severity.Value(value) for name, value in (severities or {}).items()}
-    return {split: validate(each, schema, environment, overrides) for split, each in statistics.items()}
+    known_references = references or {}
+    return {
+        split: validate(each, schema, environment, overrides, known_references.get(split, NO_REFERENCES))
+        for split, each in statistics.items()
+    }
+
+
+def references_of(
+    splits: Sequence[str], previous: str | None = None, serving: str | None = None, previous_version: str | None = None
+) -> dict[str, References]:
+    """Read what comparators compare with: by split, from folders of statistics.
+
+    Args:
+        splits: The splits to be validated.
+        previous: Statistics of an earlier span, for drift.
+        serving: Statistics of what is seen in serving, for skew.
+        previous_version: Statistics of an earlier version of the same span.
+
+    Raises:
+        DataError: A folder has several splits, and none of the same name.
+    """
+    return {
+        split: References(
+            _counterpart(previous, split, "previous_statistics"),
+            _counterpart(serving, split, "serving_statistics"),
+            _counterpart(previous_version, split, "previous_version_statistics"),
+        )
+        for split in splits
+    }
+
+
+def _counterpart(path: str | None, split: str, argument: str) -> DatasetFeatureStatistics | None:
+    if path is None:
+        return None
+    known = split_names_of(path)
+    if split not in known and len(known) != 1:
+        raise DataError(
+            f"ExampleValidator({argument}=...) has nothing to compare split {split!r} with: it has the splits "
+            f"{listing(known)}. It needs one of the same name, or only one; else exclude {split!r}."
+        )
+    return dataset_of(read_statistics(path, split if split in known else known[0]))
 
 
 def _refuse_unchecked(schema: schema_pb2.Schema) -> None:
