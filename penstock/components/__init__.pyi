@@ -7,6 +7,9 @@ from .training.trainer import EvalArgs as EvalArgs
 from .training.trainer import TrainArgs as TrainArgs
 from .training.trainer import Trainer as Trainer
 from .transform.transform import Transform as Transform
+from .validation.distribution_config import DistributionValidatorConfig as DistributionValidatorConfig
+from .validation.distribution_config import FeatureComparator as FeatureComparator
+from .validation.distribution_validator import DistributionValidator as DistributionValidator
 from .validation.example_validator import ExampleValidator as ExampleValidator
 from .validation.import_schema_gen import ImportSchemaGen as ImportSchemaGen
 from .validation.schema_gen import SchemaGen as SchemaGen

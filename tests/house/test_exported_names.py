@@ -15,8 +15,8 @@ PUBLIC = {
         step
     """,
     "penstock.components": """
-        CsvExampleGen EvalArgs Evaluator ExampleValidator ImportSchemaGen Importer Metric Pusher SchemaGen
-        StatisticsGen TrainArgs Trainer Transform
+        CsvExampleGen DistributionValidator DistributionValidatorConfig EvalArgs Evaluator ExampleValidator
+        FeatureComparator ImportSchemaGen Importer Metric Pusher SchemaGen StatisticsGen TrainArgs Trainer Transform
     """,
     "penstock.components.training": """
         DataAccessor FnArgs RecordBatchesOptions TensorFlowDatasetOptions save_model

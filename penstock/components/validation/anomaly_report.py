@@ -20,6 +20,29 @@ def refusal(validations: Mapping[str, Validation]) -> str:
     Args:
         validations: By split, in the order in which they are to be told.
     """
+    return _message(
+        validations,
+        "The examples break the schema",
+        'All of them are in the output "anomalies" (Split-<name>/SchemaDiff.pb). To record anomalies and go on: '
+        'ExampleValidator(..., fail_on="never").',
+    )
+
+
+def distribution_refusal(validations: Mapping[str, Validation]) -> str:
+    """Return the message of a gate on distributions, or "" when they are all near enough.
+
+    Args:
+        validations: By pair of splits "split_baseline", in the order in which they are to be told.
+    """
+    return _message(
+        validations,
+        "The distributions are too far from the baseline",
+        'All distances are in the output "anomalies" (Split-<split>_<baseline split>/SchemaDiff.pb). To record them '
+        'and go on: DistributionValidator(..., fail_on="never").',
+    )
+
+
+def _message(validations: Mapping[str, Validation], verdict: str, repair: str) -> str:
     empty = [split for split, validation in validations.items() if validation.no_data]
     failures = [f"- {_named(empty)}: no example at all. Check the source, or exclude the split."] if empty else []
     for anomaly, splits in _errors(validations):
@@ -28,11 +51,10 @@ def refusal(validations: Mapping[str, Validation]) -> str:
         return ""
     left = len(failures) - MAX_FAILURES
     lines = [
-        f"The examples break the schema in {len(failures)} {'place' if len(failures) == 1 else 'places'}:",
+        f"{verdict} in {len(failures)} {'place' if len(failures) == 1 else 'places'}:",
         *failures[:MAX_FAILURES],
         *([f"- and {left} more."] if left > 0 else []),
-        'All of them are in the output "anomalies" (Split-<name>/SchemaDiff.pb). To record anomalies and go on: '
-        'ExampleValidator(..., fail_on="never").',
+        repair,
     ]
     return "\n".join(lines)
 
