@@ -82,8 +82,8 @@ def _failure(told: RunReport, step: StepResult) -> Iterator[RenderableType]:
         yield Text(f"Step {step.id!r} failed in run {run}: {step.reason}", "bold")
     else:
         if failure.traceback and failure.fault in ("user code", "platform") and not _is_told(failure):
-            yield Text(user_traceback(failure.traceback), no_wrap=True, overflow="ignore")
-            yield Text()
+            shown = user_traceback(failure.traceback)
+            yield from (Text(shown, no_wrap=True, overflow="ignore"), Text()) if shown else ()
         verb = "refused the data" if failure.gate else "failed"
         cause = failure.message if failure.gate else f"{failure.type}{whose(failure)}: {failure.message}"
         yield Text.assemble((f"Step {step.id!r} {verb}", "bold red"), f" in run {run}: {cause}")

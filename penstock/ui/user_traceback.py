@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import os
 import re
 import traceback
 from collections.abc import Iterator
 
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+LOADERS = (ast.__file__, importlib.__file__)
 _HEADER = "Traceback (most recent call last):"
 _FRAME = re.compile(r'  File "(?P<file>[^"]+)", line \d+')
 _OUR_ERROR = re.compile(r"(penstock\.pipeline\.errors\.)?UserCodeError: ")
@@ -19,11 +22,17 @@ def user_traceback(text: str) -> str:
 
     Args:
         text: As Python prints it, causes included.
+
+    Returns:
+        What is left; "" when there is no frame of the user's, and the message of our own error says it all.
     """
     blocks = text.rstrip("\n").split(_CAUSE)
     while len(blocks) > 1 and _OUR_ERROR.match(blocks[-1].rsplit("\n", 1)[-1].lstrip()):
         blocks.pop()
-    return _CAUSE.join(_without_machinery(block) for block in blocks).rstrip("\n")
+    shown = [_without_machinery(block) for block in blocks]
+    if len(shown) == 1 and _OUR_ERROR.match(shown[0]):
+        return ""
+    return _CAUSE.join(shown).rstrip("\n")
 
 
 def printed(error: BaseException) -> str:
@@ -72,7 +81,7 @@ def _is_machinery(group: str) -> bool:
     if found is None:
         return False
     file = found["file"]
-    return file.startswith((OURS, "<frozen importlib")) or file.endswith(os.path.join("importlib", "__init__.py"))
+    return file.startswith((OURS, "<frozen importlib")) or file in LOADERS
 
 
 def _lies_below(path: str, folder: str) -> bool:

@@ -75,7 +75,7 @@ def check_arguments(
     columns: Mapping[str, str] = examples.properties.get("columns") or {}
     if columns:
         made = model.properties.get("transformed_features") or []
-        _check_columns([label] if label else [], "label", [*columns, *made])
+        _check_columns([label] if label else [], "label", list(dict.fromkeys([*columns, *made])))
         _check_columns([name for group in slices or [] for name in group], "slices", list(columns))
     known_splits: Sequence[str] = examples.properties.get("split_names") or []
     for split in (example_splits or DEFAULT_SPLITS) if known_splits else ():

@@ -78,7 +78,8 @@ def _contract_on_transformed(
 ) -> ModelContract:
     made = transform.output_names
     raw_names = [f.name for f in transform.features]
-    _check_label(wanted.label, [*made, *raw_names], "preprocessing_fn returns, and the raw columns are")
+    known = list(dict.fromkeys([*made, *raw_names]))
+    _check_label(wanted.label, known, "preprocessing_fn returns, and the raw columns are")
     inputs = _inputs(model, wanted, made)
     read = transform.reads(inputs)
     _check_no_leak(wanted.label, read)

@@ -20,7 +20,7 @@ from penstock.data.examples import read_batches
 from penstock.data.protos import write_schema
 from penstock.data.raw_feature import RawFeature, raw_features
 from penstock.pipeline.beam import Beam
-from penstock.pipeline.errors import UserCodeError
+from penstock.pipeline.errors import UserCodeError, listing
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +56,25 @@ def fit(
         _analyze(guarded, features, files, destination, runner)
     except Exception as error:
         if guarded.error is not None:
-            raise guarded.error from guarded.error.__cause__
+            cause = guarded.error.__cause__
+            raise (UserCodeError(f"{guarded.error}{_about_empty(schema)}") if cause else guarded.error) from cause
         if isinstance(error, DataFormatError | OSError):
             raise
         raise UserCodeError(f"{origin_of(function)} can't be analyzed: {error}") from error
     write_schema(os.path.join(destination, RAW_SCHEMA), schema)
+
+
+def _about_empty(schema: schema_pb2.Schema) -> str:
+    """Name the columns that were inferred from no value at all: nothing else tells why they are strings."""
+    empty = [
+        each.name for each in schema.feature if each.presence.HasField("min_count") and not each.presence.min_count
+    ]
+    if not empty:
+        return ""
+    return (
+        f". Columns without a single value, which count as strings: {listing(empty)}. Bring the values, or declare the "
+        f"type where the data comes in (column_types=)."
+    )
 
 
 def _analyze(
