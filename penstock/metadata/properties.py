@@ -83,7 +83,9 @@ def _write(artifact: Any, name: str, value: Any, kind: int | None) -> bool:
             artifact.properties[name].string_value = _to_json(artifact, name, value)
             return True
         if field is not None:
-            setattr(artifact.properties[name], _FIELD_OF_KIND[kind], value)
+            # A bool in a declared int is 0 or 1; protobuf would refuse it as it is.
+            exact = int(value) if kind == metadata_store_pb2.INT else value
+            setattr(artifact.properties[name], _FIELD_OF_KIND[kind], exact)
             return False
         if isinstance(value, float) and math.isfinite(value):
             artifact.properties[name].double_value = value  # rounded, for other readers; ours is the JSON below

@@ -16,6 +16,7 @@ from penstock.metadata.store import MetadataStore
 from penstock.pipeline import parameters
 from penstock.pipeline.annotations import load_symbol
 from penstock.pipeline.errors import DataError, Unsupported
+from penstock.pipeline.importer import IMPORTER
 from penstock.pipeline.plan import AnyNode, Binding, ImporterPlan, Json, Plan, StepPlan
 from penstock.pipeline.runner import RunRequest
 from penstock.pipeline.task import Task, TaskArtifact, TaskBeam, TaskFiles, TaskOutput
@@ -112,7 +113,7 @@ class Driver:
         source, reason = self._reusable(step, key)
         execution = NewExecution(
             ulid=task.execution,
-            component=step.component or "penstock.pipeline.importer:Importer",
+            component=step.component or IMPORTER,
             pipeline=self.plan.name,
             run=self.run,
             step=step.id,
@@ -259,6 +260,13 @@ class Driver:
 
     def _artifact(self, binding: Binding) -> ArtifactRecord:
         return self.made[binding.node][binding.output][0]
+
+
+def component_of(node: AnyNode) -> str:
+    """Return what is recorded as a node's component; nodes that the driver resolves itself go by their kind."""
+    if isinstance(node, StepPlan):
+        return node.component
+    return IMPORTER if isinstance(node, ImporterPlan) else type(node).__name__.removesuffix("Plan")
 
 
 def external_files(found: TaskFiles) -> NewArtifact:

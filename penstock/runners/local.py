@@ -28,7 +28,7 @@ from penstock.pipeline.task import (
     Task,
 )
 from penstock.runners import facts, locks
-from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, value_of
+from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, component_of, value_of
 from penstock.runners.events import RunLog
 from penstock.runners.executor import describe, full_disk
 from penstock.runners.layout import Layout, new_id
@@ -198,7 +198,7 @@ class _LocalRun:
         failure = Failure(type=type(error).__name__, message=str(error), fault=getattr(error, "fault", "platform"))
         execution = NewExecution(
             ulid=new_id(),
-            component=getattr(self.scheduler.nodes[node_id], "component", ""),
+            component=component_of(self.scheduler.nodes[node_id]),
             pipeline=self.plan.name,
             run=self.driver.run,
             step=node_id,
@@ -262,7 +262,7 @@ class _LocalRun:
         self.skipped.append(
             NewExecution(
                 ulid=new_id(),
-                component=getattr(node, "component", ""),
+                component=component_of(node),
                 pipeline=self.plan.name,
                 run=self.driver.run,
                 step=node_id,
