@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.anomalies_pb2 import Anomalies, AnomalyInfo, DriftSkewInfo
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics, DatasetFeatureStatisticsList
 
 from penstock.components.validation.comparators import NO_REFERENCES, Comparison, References, compare
+from penstock.components.validation.compound_rules import Compound, compound_in_use, compounds_of, examine_compound
 from penstock.components.validation.conformance import NEW_COLUMN, examine, miss
 from penstock.components.validation.dataset_rules import examine_dataset, unchecked_constraints
 from penstock.components.validation.draft import Draft, Environment, Finding, draft_of, in_use
 from penstock.components.validation.feature_inference import Inference, infer_feature
 from penstock.components.validation.feature_view import FeatureView, dataset_of, serialized_path, views
+from penstock.components.validation.semantic_rules import unchecked_meaning
 
 _SEVERAL = "Multiple errors"
 
@@ -33,6 +35,7 @@ class Anomaly:
         before: The feature as the schema has it; None where it has none.
         after: The feature, and its domain, changed so that the data would fit; None for the data set.
         constraints: The constraints of the data set, changed so that it would fit; None for a feature.
+        withdrawn: For a sparse or weighted feature: the fields of the schema in which it would be taken out of use.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Anomaly:
     before: Draft | None = None
     after: Draft | None = None
     constraints: schema_pb2.DatasetConstraints | None = None
+    withdrawn: tuple[str, ...] = ()
 
     @property
     def is_error(self) -> bool:
@@ -115,27 +119,32 @@ def validate(
     if not dataset.num_examples:
         return Validation(schema, no_data=True)
     place = Environment(environment, tuple(schema.default_environment))
-    known = {feature.name: feature for feature in schema.feature}
+    judge = _Judge(schema, severities or {}, references)
     found, compared = [], []
     for view in views(dataset):
-        before = draft_of(schema, known[view.name], place) if view.name in known else None
-        anomaly, comparison = _anomaly(view, before, severities or {}, references)
+        anomaly, comparison = judge.seen(view, place)
         found.append(anomaly)
         compared.append(comparison)
     present = tuple(view.name for view in views(dataset))
-    for feature in schema.feature:
-        if feature.name not in present:
-            found.append(_missing(draft_of(schema, feature, place), severities or {}))
+    found += [judge.missing(feature, place) for feature in schema.feature if feature.name not in present]
     return Validation(
         schema,
         tuple(filter(None, found)),
-        _dataset_anomaly(dataset, schema, severities or {}, references),
+        judge.whole(dataset),
         columns=present,
         drift_skew=tuple(each.measured for each in compared if each.measured.ListFields()),
         notes=(
             *(note for each in compared for note in each.notes),
             *unchecked_constraints(schema.dataset_constraints, references),
+            *(_undescribed(name) for name in compounds_of(schema) if name not in present),
         ),
+    )
+
+
+def _undescribed(name: str) -> str:
+    return (
+        f"{name!r} was not checked: the statistics don't describe this sparse or weighted feature. Give StatisticsGen "
+        f"the schema that names it."
     )
 
 
@@ -147,39 +156,63 @@ def environments(schema: schema_pb2.Schema) -> set[str]:
     return named
 
 
-def _anomaly(
-    view: FeatureView, before: Draft | None, severities: Severities, references: References
-) -> tuple[Anomaly | None, Comparison]:
-    if before is None:
-        return _judged(view.name, [NEW_COLUMN], severities, after=_inferred(view)), Comparison()
-    after = before.copy()
-    findings = examine(view, after)
-    comparison = Comparison()
-    if view.present and in_use(after.feature):
-        comparison = compare(view, after.feature, references)
-        if comparison.measured.ListFields():
-            comparison.measured.path.step.append(view.name)
-    return _judged(view.name, [*findings, *comparison.findings], severities, before=before, after=after), comparison
+@dataclass(frozen=True)
+class _Judge:
+    """What everything in a split is judged by."""
 
+    schema: schema_pb2.Schema
+    severities: Severities
+    references: References
 
-def _missing(before: Draft, severities: Severities) -> Anomaly | None:
-    after = before.copy()
-    return _judged(before.feature.name, miss(after), severities, before=before, after=after)
+    def seen(self, view: FeatureView, place: Environment) -> tuple[Anomaly | None, Comparison]:
+        """Judge what the data has."""
+        compounds, known = compounds_of(self.schema), {each.name: each for each in self.schema.feature}
+        if view.name in compounds:
+            return self._compound(view, compounds[view.name]), Comparison()
+        if view.name in known:
+            return self._feature(view, draft_of(self.schema, known[view.name], place))
+        return _judged(view.name, [NEW_COLUMN], self.severities, after=_inferred(view)), Comparison()
+
+    def _feature(self, view: FeatureView, before: Draft) -> tuple[Anomaly | None, Comparison]:
+        after = before.copy()
+        findings = examine(view, after)
+        comparison = Comparison()
+        if view.present and in_use(after.feature):
+            comparison = compare(view, after.feature, self.references)
+            comparison.notes.extend(unchecked_meaning(view, before.feature))
+            if comparison.measured.ListFields():
+                comparison.measured.path.step.append(view.name)
+        found = [*findings, *comparison.findings]
+        return _judged(view.name, found, self.severities, before=before, after=after), comparison
+
+    def _compound(self, view: FeatureView, compound: Compound) -> Anomaly | None:
+        named = {
+            "weighted_feature": [each.name for each in self.schema.weighted_feature if compound_in_use(each)],
+            "sparse_feature": [each.name for each in self.schema.sparse_feature if compound_in_use(each)],
+            "feature": [each.name for each in self.schema.feature if in_use(each)],
+        }
+        kinds = tuple(kind for kind, names in named.items() if view.name in names)
+        anomaly = _judged(view.name, examine_compound(view, compound, list(kinds[1:])), self.severities)
+        return replace(anomaly, withdrawn=kinds) if anomaly is not None else None
+
+    def missing(self, feature: schema_pb2.Feature, place: Environment) -> Anomaly | None:
+        """Judge what the data doesn't have."""
+        before = draft_of(self.schema, feature, place)
+        after = before.copy()
+        return _judged(feature.name, miss(after), self.severities, before=before, after=after)
+
+    def whole(self, dataset: DatasetFeatureStatistics) -> Anomaly | None:
+        """Judge the data set as a whole."""
+        constraints = schema_pb2.DatasetConstraints()
+        constraints.CopyFrom(self.schema.dataset_constraints)
+        findings = examine_dataset(dataset, constraints, self.references)
+        return _judged("", findings, self.severities, constraints=constraints)
 
 
 def _inferred(view: FeatureView) -> Draft:
     scratch = schema_pb2.Schema()
     infer_feature(view, scratch, Inference())
     return draft_of(scratch, scratch.feature[0])
-
-
-def _dataset_anomaly(
-    dataset: DatasetFeatureStatistics, schema: schema_pb2.Schema, severities: Severities, references: References
-) -> Anomaly | None:
-    constraints = schema_pb2.DatasetConstraints()
-    constraints.CopyFrom(schema.dataset_constraints)
-    findings = examine_dataset(dataset, constraints, references)
-    return _judged("", findings, severities, constraints=constraints)
 
 
 def _judged(

@@ -8,9 +8,16 @@ from penstock.components.validation.domain_rules import DOMAIN_RULES
 from penstock.components.validation.draft import Draft, Finding, Rule, in_use
 from penstock.components.validation.feature_view import FeatureView
 from penstock.components.validation.presence_rules import PRESENCE_RULES, distinct_values_in_bounds
+from penstock.components.validation.semantic_rules import MEANING_RULES, derived_source_is_known
 from penstock.components.validation.specification_rules import SPECIFICATION_RULES, drop_unfitting_domain
 
-DATA_RULES: tuple[Rule, ...] = (*PRESENCE_RULES, *DOMAIN_RULES, distinct_values_in_bounds)
+DATA_RULES: tuple[Rule, ...] = (
+    *PRESENCE_RULES,
+    *DOMAIN_RULES,
+    *MEANING_RULES,
+    distinct_values_in_bounds,
+    derived_source_is_known,
+)
 """What is asked of data that has the feature, in TFDV's order."""
 
 

@@ -94,7 +94,12 @@ Rule = Callable[[FeatureView, Draft], Iterator[Finding]]
 
 def in_use(feature: schema_pb2.Feature) -> bool:
     """Whether the feature's lifecycle stage has it checked."""
-    return not feature.deprecated and feature.lifecycle_stage not in _NOT_IN_USE
+    return not feature.deprecated and stage_in_use(feature.lifecycle_stage)
+
+
+def stage_in_use(stage: int) -> bool:
+    """Whether what is in this `schema_pb2.LifecycleStage` is checked."""
+    return stage not in _NOT_IN_USE
 
 
 def draft_of(schema: schema_pb2.Schema, feature: schema_pb2.Feature, environment: Environment | None = None) -> Draft:

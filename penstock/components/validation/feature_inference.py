@@ -8,6 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.components.validation.feature_view import FeatureView
 from penstock.components.validation.numbers_in_text import parse_int
+from penstock.components.validation.semantic_rules import suggested_domain
 
 TRUE_VALUES = frozenset({"TRUE", "true", "SET", "set", "1", ""})
 FALSE_VALUES = frozenset({"FALSE", "false", "CLEAR", "clear", "0"})
@@ -67,7 +68,10 @@ def _set_bounds(bounds: schema_pb2.ValueCount, least: int, most: int) -> None:
 def _set_domain(
     view: FeatureView, feature: schema_pb2.Feature, schema: schema_pb2.Schema, inference: Inference
 ) -> None:
-    if _is_boolean(view):
+    suggested = suggested_domain(view)
+    if suggested is not None:
+        feature.MergeFrom(suggested)
+    elif _is_boolean(view):
         feature.bool_domain.SetInParent()
         for label in view.strings:
             field = "true_value" if label in TRUE_VALUES else "false_value"

@@ -120,11 +120,6 @@ def present_often_enough(view: FeatureView, draft: Draft) -> Iterator[Finding]:
         told = f"{few}: minimum fraction = {presence.min_fraction:f}, actual = {view.fraction_present:f}"
         presence.min_fraction = view.fraction_present
         yield Finding(AnomalyInfo.FEATURE_TYPE_LOW_FRACTION_PRESENT, _DROPPED, told)
-    if presence.min_fraction == 1.0 and view.missing:
-        # So few are missing that the fraction rounds to 1 in single precision.
-        presence.min_fraction = 0.9999
-        told = f"The feature was expected everywhere, but was missing in {view.missing:g} examples."
-        yield Finding(AnomalyInfo.FEATURE_TYPE_LOW_FRACTION_PRESENT, _DROPPED, told)
 
 
 def type_holds(view: FeatureView, draft: Draft) -> Iterator[Finding]:

@@ -6,19 +6,16 @@ from collections.abc import Iterator
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-_LANGUAGE_CHECKS = ("coverage", "token_constraints", "sequence_length_constraints", "location_constraint_regexp")
+_LANGUAGE_CHECKS = ("sequence_length_constraints",)
 
 
 def unchecked_wishes(schema: schema_pb2.Schema) -> list[str]:
     """Return what the schema asks for and nothing checks, each as "feature 'x': group_presence"."""
-    found = [f"feature {feature.name!r}: {wish}" for feature in schema.feature for wish in _of_feature(feature)]
-    found += [f"sparse_feature {feature.name!r}" for feature in schema.sparse_feature]
-    found += [f"weighted_feature {feature.name!r}" for feature in schema.weighted_feature]
-    return found
+    return [f"feature {feature.name!r}: {wish}" for feature in schema.feature for wish in _of_feature(feature)]
 
 
 def _of_feature(feature: schema_pb2.Feature) -> Iterator[str]:
-    for name in ("group_presence", "sequence_metadata", "validation_derived_source"):
+    for name in ("group_presence", "sequence_metadata"):
         if feature.HasField(name):
             yield name
     if feature.type == schema_pb2.STRUCT:
@@ -28,8 +25,6 @@ def _of_feature(feature: schema_pb2.Feature) -> Iterator[str]:
 
 def _of_domain(feature: schema_pb2.Feature) -> Iterator[str]:
     kind = feature.WhichOneof("domain_info")
-    if kind == "image_domain" and feature.image_domain.HasField("minimum_supported_image_fraction"):
-        yield "image_domain.minimum_supported_image_fraction"
     if kind == "float_domain" and feature.float_domain.is_embedding:
         yield "float_domain.is_embedding"
     if kind == "natural_language_domain":

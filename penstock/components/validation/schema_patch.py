@@ -15,10 +15,9 @@ from penstock.components.validation.draft import Draft
 
 
 def patch_lines(anomaly: Anomaly) -> list[str]:
-    """Return what to change for the data to fit: at most a line about the feature and one about its domain.
-
-    There is nothing to change in a feature for an anomaly of the data set as a whole.
-    """
+    """Return what to change for the data to fit: at most a line about the feature and one about its domain."""
+    if anomaly.withdrawn:
+        return [f"in {kind} {anomaly.name!r} set lifecycle_stage: DEPRECATED" for kind in anomaly.withdrawn]
     if anomaly.after is None:
         return []
     if anomaly.before is None:

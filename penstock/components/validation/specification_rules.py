@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -29,10 +30,18 @@ TYPES_OF_DOMAIN: dict[str, frozenset[int]] = {
 """Which types of feature a kind of domain may stand on; kinds that aren't named may stand on any."""
 
 
+def has_name(view: FeatureView, draft: Draft) -> Iterator[Finding]:
+    """A feature has a name."""
+    if not draft.feature.HasField("name"):
+        draft.withdraw()
+        told = "unspecified name (maybe meant to be the empty string): find name rather than deprecating."
+        yield Finding(AnomalyInfo.FEATURE_MISSING_NAME, "Missing name", told)
+
+
 def has_type(view: FeatureView, draft: Draft) -> Iterator[Finding]:
     """A feature has a type; one with a string domain can only be BYTES."""
     feature = draft.feature
-    if feature.type != schema_pb2.TYPE_UNKNOWN:
+    if feature.type != schema_pb2.TYPE_UNKNOWN or not feature.HasField("name"):
         return
     if feature.WhichOneof("domain_info") in ("domain", "string_domain"):
         feature.type = schema_pb2.BYTES
@@ -67,6 +76,24 @@ def value_count_is_a_range(view: FeatureView, draft: Draft) -> Iterator[Finding]
         yield _malformed("ValueCount.max should not be less than min")
 
 
+def value_counts_are_ranges(view: FeatureView, draft: Draft) -> Iterator[Finding]:
+    """Each level of `value_counts` has a minimum of at least 0 and a maximum not below it."""
+    for level, count in enumerate(draft.feature.value_counts.value_count):
+        if count.min < 0:
+            count.ClearField("min")
+            yield _malformed(f"ValueCounts.min at level {level} should not be negative.")
+        if count.HasField("max") and count.max < count.min:
+            count.max = count.min
+            yield _malformed(f"ValueCounts.max at level {level} should not be less than min.")
+
+
+def shape_is_positive(view: FeatureView, draft: Draft) -> Iterator[Finding]:
+    """Every dimension of a `shape` has a positive size."""
+    if any(dimension.size <= 0 for dimension in draft.feature.shape.dim):
+        draft.feature.ClearField("shape")
+        yield _malformed("Shape.dim.size must be a positive integer")
+
+
 def domain_fits_type(view: FeatureView, draft: Draft) -> Iterator[Finding]:
     """A domain stands on a feature of a type that it can hold."""
     feature = draft.feature
@@ -96,7 +123,22 @@ def named_domain_exists(view: FeatureView, draft: Draft) -> Iterator[Finding]:
     if feature.WhichOneof("domain_info") == "domain" and draft.domain is None:
         name = feature.domain
         feature.ClearField("domain")
-        yield _malformed(f"missing domain: {name}")
+        yield Finding(AnomalyInfo.INVALID_DOMAIN_SPECIFICATION, _MALFORMED, f"missing domain: {name}")
+
+
+def domain_values_differ(view: FeatureView, draft: Draft) -> Iterator[Finding]:
+    """A value stands only once in a domain of strings."""
+    kind = draft.feature.WhichOneof("domain_info")
+    domain = {"string_domain": draft.feature.string_domain, "domain": draft.domain}.get(kind or "")
+    if domain is None:
+        return
+    repeated = [value for value, times in Counter(domain.value).items() if times > 1]
+    if repeated:
+        distinct = list(dict.fromkeys(domain.value))
+        del domain.value[:]
+        domain.value.extend(distinct)
+        told = f"Repeated values in StringDomain: {', '.join(repeated)}"
+        yield Finding(AnomalyInfo.INVALID_DOMAIN_SPECIFICATION, "Malformed StringDomain", told)
 
 
 def boolean_values_differ(view: FeatureView, draft: Draft) -> Iterator[Finding]:
@@ -133,11 +175,15 @@ def _malformed(told: str) -> Finding:
 
 
 SPECIFICATION_RULES: tuple[Rule, ...] = (
+    has_name,
     has_type,
     presence_is_a_fraction,
     value_count_is_a_range,
+    value_counts_are_ranges,
+    shape_is_positive,
     domain_fits_type,
     named_domain_exists,
+    domain_values_differ,
     boolean_values_differ,
     mass_needs_strings,
 )
