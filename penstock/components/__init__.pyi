@@ -2,6 +2,7 @@ from .evaluation.evaluator import Evaluator as Evaluator
 from .evaluation.metrics import Metric as Metric
 from .graph import Importer as Importer
 from .ingestion.csv_example_gen import CsvExampleGen as CsvExampleGen
+from .ingestion.parquet_example_gen import ParquetExampleGen as ParquetExampleGen
 from .push.pusher import Pusher as Pusher
 from .training.trainer import EvalArgs as EvalArgs
 from .training.trainer import TrainArgs as TrainArgs

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from penstock.data.bad_rows import BadRow
 from penstock.data.csv_cells import Kind, first_wrong, to_type, typed
 from penstock.data.csv_format import CsvFormat
 from penstock.data.csv_scan import RecordScanner, record_starts
@@ -29,6 +31,7 @@ class RangeReader:
         rows: Rows seen.
         consistent: Whether all batches had one schema.
         schema: Of the batches yielded; None before the first.
+        bad: Rows set aside.
     """
 
     def __init__(
@@ -54,6 +57,12 @@ class RangeReader:
         self.rows = 0
         self.consistent = True
         self.schema = types
+        self.bad: list[BadRow] = []
+
+    @property
+    def learned(self) -> dict[str, Any]:
+        """The columns, and the kinds of those whose type isn't declared."""
+        return {"columns": list(self._columns), "kinds": {name: int(kind) for name, kind in self.kinds.items()}}
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yields one batch a block.

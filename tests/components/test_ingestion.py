@@ -8,14 +8,13 @@ import pyarrow as pa
 import pytest
 
 from penstock.artifacts import Examples
-from penstock.components.ingestion import csv_beam
 from penstock.components.ingestion.csv_example_gen import CsvExampleGen, check_parameters
-from penstock.components.ingestion.csv_ingestion import Ingestion, ingest_range, settle_types
-from penstock.data import csv_source, examples
+from penstock.components.ingestion.ingestion import Ingestion, ingest_range, places, settle_types
+from penstock.data import csv_rows, csv_source, examples
 from penstock.data.csv_cells import Kind
-from penstock.data.csv_format import CsvFormat
+from penstock.data.csv_rows import CsvRows
 from penstock.data.csv_source import plan_ranges
-from penstock.data.splits import split_rows
+from penstock.data.splits import Splits, split_rows
 from penstock.pipeline import Beam, DataError, FileEntry, Files, ParameterError
 
 DATA = pathlib.Path(os.environ.get("PENSTOCK_DATA") or pathlib.Path(__file__).parents[3] / "shared" / "data")
@@ -49,7 +48,7 @@ def ingest(tmp_path):
 def small_ranges(monkeypatch):
     """Cuts files into ranges of some hundred bytes."""
     cut = plan_ranges
-    monkeypatch.setattr(csv_beam, "plan_ranges", lambda paths, format_: cut(paths, format_, 300))
+    monkeypatch.setattr(csv_rows, "plan_ranges", lambda paths, format_: cut(paths, format_, 300))
 
 
 def rows_of(made):
@@ -86,7 +85,7 @@ def test_types_of_the_taxi_data_do_not_depend_on_ranges(tmp_path, monkeypatch):
     whole, parts = Examples(str(tmp_path / "1")), Examples(str(tmp_path / "2"))
     CsvExampleGen(examples=whole, input_base=files_of(str(TAXI)))
     cut = plan_ranges
-    monkeypatch.setattr(csv_beam, "plan_ranges", lambda paths, format_: cut(paths, format_, 100_000))
+    monkeypatch.setattr(csv_rows, "plan_ranges", lambda paths, format_: cut(paths, format_, 100_000))
     CsvExampleGen(examples=parts, input_base=files_of(str(TAXI)))
 
     assert len(examples.split_files(parts.path, "train")) == 20
@@ -225,16 +224,17 @@ def test_impossible_parameters_are_refused_beforehand(parameters, message):
         check_parameters(**parameters)
 
 
-def test_range_that_holds_narrower_types_is_named(tmp_path):
+def test_range_that_holds_narrower_types_is_named(tmp_path, monkeypatch):
     path = tmp_path / "rows.csv"
     path.write_text("n,s\n" + "1,\n" * 50 + "x,\n" * 50)
-    ranges = plan_ranges([str(path)], CsvFormat(), range_bytes=150)
-    ingestion = Ingestion(str(tmp_path / "out"), CsvFormat(), {"all": 1}, ("n", "s"), len(ranges))
+    monkeypatch.setattr(csv_rows, "plan_ranges", lambda paths, format_: plan_ranges(paths, format_, 150))
+    source, splits = CsvRows((str(path),)), Splits({"all": 1})
+    ingestion = Ingestion(str(tmp_path / "out"), source, splits)
 
-    summaries = [ingest_range(range_, ingestion) for range_ in ranges]
+    summaries = [ingest_range(place, ingestion) for place in places(source.ranges(), splits, {})]
     settled, again = settle_types(ingestion, summaries)
 
-    assert [summary.kinds["n"] for summary in summaries] == [Kind.INT, Kind.TEXT]
+    assert [summary.learned["kinds"]["n"] for summary in summaries] == [Kind.INT, Kind.TEXT]
     assert settled.types == pa.schema([("n", pa.string()), ("s", pa.string())])
     assert again == [0]
 

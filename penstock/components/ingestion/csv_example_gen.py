@@ -1,34 +1,27 @@
 """CsvExampleGen: CSV files become examples."""
 
-import logging
 from typing import Any
 
 from penstock.artifacts import Examples
+from penstock.components.ingestion.example_gen import Choice, check_choice, ingest_files, reading_parameters, selected
 from penstock.data.csv_format import CsvFormat
-from penstock.data.errors import DataFormatError
-from penstock.data.splits import DEFAULT_SPLITS, check_splits
-from penstock.pipeline import Beam, DataError, Files, Output, ParameterError, component
-
-_ENDINGS = (".csv", ".csv.gz")
+from penstock.pipeline import Beam, Files, Output, component
 
 
 def check_parameters(
     *,
-    splits: dict[str, int] | None = None,
     null_values: list[str] | None = None,
     delimiter: str = ",",
     quote: str = '"',
     encoding: str = "auto",
     column_types: dict[str, str] | None = None,
     column_names: list[str] | None = None,
-    **_: Any,
+    **others: Any,
 ) -> None:
     """Refuses parameters that can't be right, before anything heavy is imported."""
-    try:
-        check_splits(DEFAULT_SPLITS if splits is None else splits)
+    check_choice("CsvExampleGen", others)
+    with reading_parameters("CsvExampleGen"):
         _format(null_values, column_types, column_names, delimiter=delimiter, quote=quote, encoding=encoding)
-    except ValueError as error:
-        raise ParameterError(f"CsvExampleGen: {error}") from error
 
 
 @component(versions=("pyarrow",), precondition="penstock.components.ingestion.csv_example_gen:check_parameters")
@@ -37,6 +30,10 @@ def CsvExampleGen(
     *,
     input_base: Files,
     splits: dict[str, int] | None = None,
+    partition_feature: str | None = None,
+    input_splits: dict[str, str] | None = None,
+    columns: list[str] | None = None,
+    row_filter: str | None = None,
     null_values: list[str] | None = None,
     delimiter: str = ",",
     quote: str = '"',
@@ -55,6 +52,11 @@ def CsvExampleGen(
         input_base: A file, a folder or a glob. Of a folder with files of other kinds, those named `.csv` and
             `.csv.gz` are read. All files have the same columns, in any order.
         splits: Weights by the split's name; by default 2 parts train, 1 part eval.
+        partition_feature: The column whose value alone decides the split, so that its rows stay together.
+        input_splits: Splits by the files instead: patterns of names below `input_base`, by split, as
+            `{"train": "train/*", "eval": "eval/*"}`.
+        columns: The columns to take, in this order.
+        row_filter: Which rows to take, as "fare > 3 and company is not null".
         null_values: Texts that mean a missing value too, such as "NA". They count unquoted; with "" in the list,
             quoted cells count as well.
         delimiter: The character between cells.
@@ -64,24 +66,26 @@ def CsvExampleGen(
         column_names: Names of the columns, for files without a header line.
         beam: Where the data work runs.
     """
-    from penstock.components.ingestion import csv_beam
-    from penstock.data.examples import column_types as types_in_words
+    from penstock.data.csv_rows import CsvRows
 
-    chosen = dict(DEFAULT_SPLITS if splits is None else splits)
-    try:
+    with reading_parameters("CsvExampleGen"):
+        choice = Choice.of(
+            splits=splits,
+            partition_feature=partition_feature,
+            input_splits=input_splits,
+            columns=columns,
+            row_filter=row_filter,
+        )
         format_ = _format(null_values, column_types, column_names, delimiter=delimiter, quote=quote, encoding=encoding)
-        ingested = csv_beam.ingest(beam, _csv_files(input_base), format_, chosen, examples.path)
-    except DataFormatError as error:
-        raise DataError(str(error)) from error
-    except ValueError as error:
-        raise ParameterError(f"CsvExampleGen: {error}") from error
-    examples.properties |= {
-        "span": 0,
-        "version": 0,
-        "split_names": list(chosen),
-        "columns": types_in_words(ingested.types),
-        "rows": ingested.rows,
-    }
+    ingest_files(
+        "CsvExampleGen",
+        examples,
+        input_base,
+        choice,
+        beam,
+        endings=(".csv", ".csv.gz"),
+        source=lambda paths: selected(CsvRows(paths, format_), choice),
+    )
 
 
 def _format(
@@ -96,15 +100,3 @@ def _format(
         column_types=dict(column_types or {}),
         column_names=None if column_names is None else tuple(column_names),
     )
-
-
-def _csv_files(input_base: Files) -> list[str]:
-    """Returns the files to read, and logs those that are left out."""
-    named = [entry for entry in input_base.files if entry.name.lower().endswith(_ENDINGS)]
-    chosen = named or input_base.files
-    ignored = [entry.name for entry in input_base.files if entry not in chosen]
-    if ignored:
-        logging.getLogger(__name__).info(
-            "Read %d CSV files of %s, ignored: %s", len(chosen), input_base.base, ", ".join(ignored[:10])
-        )
-    return [entry.path for entry in chosen]

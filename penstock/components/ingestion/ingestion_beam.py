@@ -1,30 +1,32 @@
-"""The Beam side of `CsvExampleGen`: ranges go in, shards are written where they are read, summaries come back."""
+"""The Beam side of all ExampleGens: ranges go in, shards are written where they are read, summaries come back."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 
-from penstock.components.ingestion.csv_ingestion import (
+from penstock.components.ingestion.ingestion import (
     Ingestion,
+    Place,
     RangeSummary,
     ingest_range,
+    places,
     rows_by_split,
     settle_types,
+    write_empty,
 )
 from penstock.data import errors
-from penstock.data.csv_cells import Kind
-from penstock.data.csv_format import CsvFormat
-from penstock.data.csv_read import check_column_types
-from penstock.data.csv_source import CsvRange, plan_ranges
+from penstock.data.bad_rows import BadRow
+from penstock.data.row_source import RowSource
+from penstock.data.splits import Splits
 from penstock.pipeline.beam import ROWS_COUNTER, Beam
 
 _SUMMARIES = ".ranges"
@@ -32,10 +34,11 @@ _SUMMARIES = ".ranges"
 
 @dataclass(frozen=True)
 class Ingested:
-    """The finished examples: types by column, rows by split."""
+    """The finished examples: types by column, rows by split, rows set aside."""
 
     types: pa.Schema
     rows: dict[str, int]
+    bad: tuple[BadRow, ...]
 
 
 class IngestRanges(beam.DoFn):  # type: ignore[misc]
@@ -49,48 +52,67 @@ class IngestRanges(beam.DoFn):  # type: ignore[misc]
         self._ingestion = ingestion
         self._rows = beam.metrics.Metrics.counter(*ROWS_COUNTER)
 
-    def process(self, range_: CsvRange) -> None:
+    def process(self, place: Place) -> None:
         """Reads a range and writes its shards."""
         try:
-            summary = ingest_range(range_, self._ingestion)
+            summary = ingest_range(place, self._ingestion)
         except errors.DataFormatError as error:
             content = _error_to_json(error)
         else:
             content = _summary_to_json(summary)
             self._rows.inc(sum(summary.rows.values()))
-        Path(_summary_file(self._ingestion, range_.index)).write_text(json.dumps(content), encoding="utf-8")
+        file = _summary_file(self._ingestion, place.range_.index)
+        Path(file).write_text(json.dumps(content), encoding="utf-8")
 
 
 def ingest(
-    runner: Beam, paths: Sequence[str], format_: CsvFormat, splits: dict[str, int], destination: str
+    runner: Beam,
+    source: RowSource,
+    splits: Splits,
+    destination: str,
+    *,
+    label: str,
+    split_of: Mapping[str, str] | None = None,
 ) -> Ingested:
-    """Turns CSV files into examples.
+    """Turns a source into examples.
 
     Every range is read once, with the types that it shows; ranges whose types turn out to be narrower than those
     of all ranges together are read again, in a second pipeline.
 
+    Args:
+        runner: Where the work runs.
+        source: Where the rows come from.
+        splits: How they are split.
+        destination: The folder of the examples.
+        label: The component, for the names of the Beam pipelines.
+        split_of: The split of each file, where files decide.
+
     Raises:
         DataFormatError: The data is at fault; of several errors the first in the order of the files.
     """
-    ranges = plan_ranges(paths, format_)
-    check_column_types(format_, ranges[0].file)
-    ingestion = Ingestion(destination, format_, splits, ranges[0].file.names, len(ranges))
-    summaries = _run(runner, "CsvExampleGen: read", ingestion, ranges)
+    ingestion = Ingestion(destination, source, splits)
+    work = places(source.ranges(), splits, split_of or {})
+    summaries = _run(runner, f"{label}: read", ingestion, work)
     settled, again = settle_types(ingestion, summaries)
+    for summary in summaries:
+        if summary.blank:
+            write_empty(work[summary.index], settled)
     if again:
-        _run(runner, "CsvExampleGen: widen types", settled, [ranges[index] for index in again])
-        summaries = [_read_summary(settled, index) for index in range(len(ranges))]
+        _run(runner, f"{label}: widen types", settled, [work[index] for index in again])
+        summaries = [_read_summary(settled, index) for index in range(len(work))]
     shutil.rmtree(os.path.join(destination, _SUMMARIES))
-    assert settled.types is not None
-    return Ingested(settled.types, rows_by_split(settled, summaries, paths))
+    files = list(dict.fromkeys(place.range_.file for place in work if place.range_.file))
+    assert settled.stored_types is not None
+    bad = tuple(row for summary in summaries for row in summary.bad)
+    return Ingested(settled.stored_types, rows_by_split(settled, summaries, files), bad)
 
 
-def _run(runner: Beam, label: str, ingestion: Ingestion, ranges: Sequence[CsvRange]) -> list[RangeSummary]:
+def _run(runner: Beam, label: str, ingestion: Ingestion, work: Sequence[Place]) -> list[RangeSummary]:
     os.makedirs(os.path.join(ingestion.path, _SUMMARIES), exist_ok=True)
     with runner.pipeline(label) as pipeline:
-        elements = pipeline | "Ranges" >> beam.Create(list(ranges), reshuffle=len(ranges) > 1)
+        elements = pipeline | "Ranges" >> beam.Create(list(work), reshuffle=len(work) > 1)
         _ = elements | "Ingest" >> beam.ParDo(IngestRanges(ingestion))
-    return [_read_summary(ingestion, range_.index) for range_ in ranges]
+    return [_read_summary(ingestion, place.range_.index) for place in work]
 
 
 def _summary_file(ingestion: Ingestion, index: int) -> str:
@@ -99,7 +121,7 @@ def _summary_file(ingestion: Ingestion, index: int) -> str:
 
 def _summary_to_json(summary: RangeSummary) -> dict[str, Any]:
     types = None if summary.types is None else summary.types.serialize().to_pybytes().hex()
-    return {"index": summary.index, "kinds": summary.kinds, "types": types, "rows": summary.rows}
+    return {**asdict(summary), "types": types}
 
 
 def _error_to_json(error: errors.DataFormatError) -> dict[str, Any]:
@@ -114,7 +136,9 @@ def _read_summary(ingestion: Ingestion, index: int) -> RangeSummary:
     types = content["types"]
     return RangeSummary(
         index=content["index"],
-        kinds={name: Kind(kind) for name, kind in content["kinds"].items()},
+        learned=content["learned"],
         types=None if types is None else pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(types))),
         rows=content["rows"],
+        bad=tuple(BadRow(**row) for row in content["bad"]),
+        blank=content["blank"],
     )

@@ -1,0 +1,175 @@
+"""What all ExampleGens share: how their parameters are read, their files chosen, their examples described.
+
+Imports nothing heavy, so that the shells may use it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from penstock.artifacts import Examples
+from penstock.data.errors import DataFormatError
+from penstock.data.row_filter import RowFilter
+from penstock.data.splits import Splits
+from penstock.pipeline import Beam, DataError, FileEntry, Files, ParameterError
+
+if TYPE_CHECKING:
+    from penstock.components.ingestion.ingestion_beam import Ingested
+    from penstock.data.row_source import RowSource
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows and columns are taken, and how rows are split.
+
+    Attributes:
+        splits: How rows are split.
+        columns: The columns to take, in this order; None for all.
+        row_filter: Which rows to take.
+    """
+
+    splits: Splits
+    columns: tuple[str, ...] | None = None
+    row_filter: RowFilter | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        splits: Mapping[str, int] | None = None,
+        partition_feature: str | None = None,
+        input_splits: Mapping[str, str] | None = None,
+        columns: Sequence[str] | None = None,
+        row_filter: str | None = None,
+    ) -> Choice:
+        """Reads what a component was given.
+
+        Raises:
+            ValueError: It can't be right.
+        """
+        _check_columns(columns)
+        if columns is not None and partition_feature is not None and partition_feature not in columns:
+            raise ValueError(
+                f"partition_feature={partition_feature!r} must be among columns=, to be seen in the examples. Add it."
+            )
+        return cls(
+            Splits.of(splits, partition_feature, input_splits),
+            None if columns is None else tuple(columns),
+            None if row_filter is None else RowFilter(row_filter),
+        )
+
+
+def _check_columns(columns: Sequence[str] | None) -> None:
+    if columns is None:
+        return
+    if not columns:
+        raise ValueError("columns is empty. Name at least one, or leave it out for all.")
+    twice = next((name for name in columns if list(columns).count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"columns names {twice!r} twice.")
+
+
+_CHOICE = ("splits", "partition_feature", "input_splits", "columns", "row_filter")
+
+
+def check_choice(component: str, parameters: Mapping[str, Any]) -> None:
+    """Refuses rows, columns and splits that can't be right."""
+    with reading_parameters(component):
+        Choice.of(**{name: parameters[name] for name in _CHOICE if name in parameters})
+
+
+@contextmanager
+def reading_parameters(component: str) -> Iterator[None]:
+    """Turns a ValueError about parameters into an error that names the component."""
+    try:
+        yield
+    except ValueError as error:
+        raise ParameterError(f"{component}: {error}") from error
+
+
+def chosen_files(input_base: Files, endings: Sequence[str]) -> list[FileEntry]:
+    """Returns the files of a kind, or all when none is named as of that kind; logs those that are left out."""
+    named = [entry for entry in input_base.files if entry.name.lower().endswith(tuple(endings))]
+    chosen = named or list(input_base.files)
+    ignored = [entry.name for entry in input_base.files if entry not in chosen]
+    if ignored:
+        logging.getLogger(__name__).info(
+            "Read %d files of %s, ignored: %s", len(chosen), input_base.base, ", ".join(ignored[:10])
+        )
+    return chosen
+
+
+def ingest_files(
+    component: str,
+    examples: Examples,
+    input_base: Files,
+    choice: Choice,
+    beam: Beam,
+    *,
+    endings: Sequence[str],
+    source: Callable[[tuple[str, ...]], RowSource],
+) -> Ingested:
+    """Makes examples of files.
+
+    Args:
+        component: Its name, for messages.
+        examples: The output.
+        input_base: The files.
+        choice: Rows, columns and splits.
+        beam: Where the work runs.
+        endings: Of the names of such files.
+        source: From paths to their rows.
+    """
+    entries = chosen_files(input_base, endings)
+    with reading_parameters(component):
+        split_names = choice.splits.of_files([entry.name for entry in entries], input_base.base)
+    split_of = {entry.path: name for entry, name in zip(entries, split_names, strict=True)}
+    if choice.splits.patterns is not None:
+        split_of = {path: name for path, name in split_of.items() if name}
+    return ingest(component, examples, choice, beam, source=source(tuple(split_of)), split_of=split_of)
+
+
+def ingest(
+    component: str,
+    examples: Examples,
+    choice: Choice,
+    beam: Beam,
+    *,
+    source: RowSource,
+    split_of: Mapping[str, str] | None = None,
+    span: int = 0,
+    version: int = 0,
+) -> Ingested:
+    """Makes examples of a source, and describes them.
+
+    Raises:
+        DataError: The data is at fault.
+    """
+    from penstock.components.ingestion import ingestion_beam
+    from penstock.data.examples import column_types
+
+    try:
+        ingested = ingestion_beam.ingest(beam, source, choice.splits, examples.path, label=component, split_of=split_of)
+    except DataFormatError as error:
+        raise DataError(str(error)) from error
+    examples.properties |= {
+        "span": span,
+        "version": version,
+        "split_names": list(choice.splits.weights),
+        "columns": column_types(ingested.types),
+        "rows": ingested.rows,
+    }
+    return ingested
+
+
+def selected(source: RowSource, choice: Choice) -> RowSource:
+    """Returns the chosen columns and rows of a source that can't choose by itself."""
+    from penstock.data.selected_rows import SelectedRows
+
+    if choice.columns is None and choice.row_filter is None:
+        return source
+    return SelectedRows(source, choice.columns, choice.row_filter)

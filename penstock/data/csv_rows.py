@@ -1,0 +1,45 @@
+"""CSV files as a source of rows: ranges of bytes, types by the cells of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from penstock.data.csv_cells import Kind
+from penstock.data.csv_format import CsvFormat
+from penstock.data.csv_read import RangeReader, check_column_types, schema_of
+from penstock.data.csv_source import plan_ranges
+from penstock.data.row_source import RangeRows, SourceRange
+
+
+@dataclass(frozen=True)
+class CsvRows:
+    """The rows of CSV files that have the same columns."""
+
+    paths: tuple[str, ...]
+    format: CsvFormat = field(default_factory=CsvFormat)
+
+    def ranges(self) -> list[SourceRange]:
+        """Cuts the files; every range knows the columns in the order of the first file.
+
+        Raises:
+            DataFormatError: The data is at fault.
+        """
+        ranges = plan_ranges(self.paths, self.format)
+        first = ranges[0].file
+        check_column_types(self.format, first)
+        return [SourceRange(each.index, each.file.path, (each, first.names)) for each in ranges]
+
+    def read(self, range_: SourceRange, types: pa.Schema | None) -> RangeRows:
+        """Opens a range."""
+        part, columns = range_.part
+        return RangeReader(part, self.format, columns, types)
+
+    def settle(self, learned: Sequence[dict[str, Any]]) -> pa.Schema:
+        """Returns the type of each column: the declared one, else by the greatest kind of its cells."""
+        columns = learned[0]["columns"]
+        kinds = {name: Kind(max(each["kinds"].get(name, Kind.MISSING) for each in learned)) for name in columns}
+        return schema_of(columns, kinds, self.format)
