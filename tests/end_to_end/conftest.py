@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,26 +17,29 @@ PROJECTS = Path(__file__).parent / "projects"
 
 @dataclass(frozen=True)
 class Ran:
-    """A project after two runs, and what they printed; not to be changed."""
+    """A project after two runs, what they printed, and the artifacts that there are; not to be changed."""
 
     project: Project
     first: Said
     second: Said
+    artifacts: list[dict[str, Any]]
+
+
+def _run_twice(source: Path, folder: Path) -> Ran:
+    project = Project(source).copy(folder / source.name)
+    return Ran(project, project.run(), project.run(), project.ask("artifacts"))
 
 
 @pytest.fixture(scope="session")
 def penguins(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """`examples/penguins`, run twice."""
-    project = Project(CHECKOUT / "examples" / "penguins").copy(tmp_path_factory.mktemp("end_to_end") / "penguins")
-    return Ran(project, project.run(), project.run())
+    """`examples/penguins`."""
+    return _run_twice(CHECKOUT / "examples" / "penguins", tmp_path_factory.mktemp("end_to_end"))
 
 
 @pytest.fixture(scope="session")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project without TensorFlow, run once; not to be changed."""
-    project = Project(PROJECTS / "table").copy(tmp_path_factory.mktemp("end_to_end") / "table")
-    assert project.run().code == 0
-    return project
+def table(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A project without TensorFlow."""
+    return _run_twice(PROJECTS / "table", tmp_path_factory.mktemp("end_to_end"))
 
 
 @pytest.fixture

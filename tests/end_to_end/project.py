@@ -68,7 +68,8 @@ class Project:
     @contextmanager
     def kept(self, name: str) -> Iterator[Path]:
         """Give a file or folder that is put back afterwards, whatever becomes of it."""
-        path, aside = self.folder / name, self.folder / ".aside"
+        path = self.folder / name
+        aside = path.with_name(f".kept-{path.name}")
         copy = shutil.copytree if path.is_dir() else shutil.copy2
         copy(path, aside)
         yield path
@@ -76,11 +77,16 @@ class Project:
             shutil.rmtree(path)
         aside.replace(path)
 
-    def damage(self) -> list[str]:
-        """What is wrong in the root: artifacts that aren't as recorded, folders that nobody published."""
-        artifacts = [each for each in self.ask("artifacts") if each["uri"].startswith(str(self.root))]
-        found = [f"{each['uri']}: {told}" for each in artifacts for told in check_manifest(each["uri"], deep=True)]
-        known = {each["execution"] for each in artifacts}
+    def damage(self, recorded: list[dict[str, Any]] | None = None) -> list[str]:
+        """What is wrong in the root: artifacts that aren't as recorded, folders that nobody published.
+
+        Args:
+            recorded: All artifacts, where they are known already.
+        """
+        every = self.ask("artifacts") if recorded is None else recorded
+        ours = [each for each in every if each["uri"].startswith(str(self.root))]
+        found = [f"{each['uri']}: {told}" for each in ours for told in check_manifest(each["uri"], deep=True)]
+        known = {each["execution"] for each in ours}
         found += [f"{path} is not recorded" for path in self.root.glob("artifacts/*/*/*") if path.name not in known]
         return found + [f"{path} is left over" for path in self.root.glob(".staging/*")]
 

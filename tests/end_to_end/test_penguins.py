@@ -82,7 +82,7 @@ def test_the_pushed_folder_is_traced_to_the_bytes_of_the_csv(penguins: Ran) -> N
 
 
 def test_artifacts_and_runs_have_their_fields(penguins: Ran) -> None:
-    artifacts, runs = penguins.project.ask("artifacts"), penguins.project.ask("runs")
+    artifacts, runs = penguins.artifacts, penguins.project.ask("runs")
 
     fields = {"id", "type", "uri", "digest", "run", "step", "output", "properties"}
     assert all(fields <= set(each) for each in artifacts)
@@ -92,7 +92,7 @@ def test_artifacts_and_runs_have_their_fields(penguins: Ran) -> None:
 
 
 def test_nothing_is_damaged_or_left_over(penguins: Ran) -> None:
-    assert penguins.project.damage() == []
+    assert penguins.project.damage(penguins.artifacts) == []
     assert penguins.project.workers() == []
 
 
