@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from penstock.components.evaluation import ranking
 from penstock.components.evaluation.accumulators import Problem, problem_for
 from penstock.components.evaluation.evaluation import Evaluation
-from penstock.components.evaluation.exact_sums import ExactSums
 from penstock.components.evaluation.metrics import (
     METRICS,
     Metric,
@@ -23,6 +22,7 @@ from penstock.components.evaluation.metrics import (
     why_undefined,
 )
 from penstock.components.evaluation.ranking import bin_scores, count_scores
+from penstock.data.exact_sums import ExactSums
 from penstock.pipeline.errors import WiringError
 
 BINARY = problem_for("binary", ("no", "yes"), [Metric("auc", of_class="no")])

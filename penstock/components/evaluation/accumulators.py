@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from penstock.components.evaluation.exact_sums import ExactSums
 from penstock.components.evaluation.metrics import (
     BINARY,
     MULTICLASS,
@@ -18,6 +17,7 @@ from penstock.components.evaluation.metrics import (
     ranked_classes,
 )
 from penstock.components.evaluation.ranking import NO_SCORES, ScoreCounts, count_scores
+from penstock.data.exact_sums import ExactSums
 
 MAX_RANKED_CLASSES = 20
 """Classes up to which the AUC of every class against the rest is recorded unasked."""

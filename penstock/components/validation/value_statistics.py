@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0.statistics_pb2 import BytesStatistics, Histogram, NumericStatistics, StringStatistics
 
-from penstock.components.validation.exact_moments import Moments, moments_of_floats, moments_of_integers
 from penstock.components.validation.quantiles import (
     Extent,
     Floats,
@@ -18,6 +17,7 @@ from penstock.components.validation.quantiles import (
     standard_histogram,
 )
 from penstock.components.validation.value_counts import ValueCounts
+from penstock.data.exact_sums import Moments, moments_of_floats, moments_of_integers
 
 TOP_VALUES = 20
 """How many of the most frequent strings are named; TFDV's default."""

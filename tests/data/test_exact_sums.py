@@ -1,4 +1,4 @@
-"""Moments are exact: equal to rational arithmetic, whatever the values and however they are cut."""
+"""Sums are exact: equal to rational arithmetic, whatever the values and however they are cut."""
 
 import math
 from fractions import Fraction
@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.components.validation.exact_moments import Moments, moments_of_floats, moments_of_integers
+from penstock.data.exact_sums import (
+    ExactSums,
+    Moments,
+    exact_sum_of_products,
+    moments_of_floats,
+    moments_of_integers,
+    rounded,
+)
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 int64 = st.integers(-(2**63), 2**63 - 1)
@@ -66,3 +73,39 @@ def test_deviation_is_right_where_squares_leave_the_range_of_floats(scale):
 
 def test_no_values_have_a_mean_of_zero():
     assert (Moments().mean(), Moments().std_dev()) == (0.0, 0.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), finite), max_size=50), st.integers(0, 50))
+def test_sums_by_group_equal_rational_arithmetic_however_they_are_cut(rows, cut):
+    whole, parts = ExactSums(), ExactSums()
+
+    for sums, pieces in ((whole, [rows]), (parts, [rows[cut:], rows[:cut]])):
+        for piece in pieces:
+            added = ExactSums()
+            added.add(np.array([row[0] for row in piece], np.int64), np.array([row[1] for row in piece], np.float64))
+            sums.merge(added, [0, 1, 2, 3])
+
+    assert whole._sums == parts._sums
+    for group in range(4):
+        expected = sum((Fraction(value) for number, value in rows if number == group), Fraction(0))
+        assert Fraction(whole._sums.get(group, 0), 2**1074) == expected
+
+
+def test_a_group_without_values_has_the_sum_zero():
+    sums = ExactSums()
+    sums.add(np.array([2]), np.array([0.5]))
+
+    assert sums.values(4) == [0.0, 0.0, 0.5, 0.0]
+
+
+moderate = st.floats(-1e100, 1e100).filter(lambda value: value == 0.0 or abs(value) > 1e-100)
+
+
+@given(st.lists(st.tuples(moderate, moderate), max_size=30))
+def test_sums_of_products_equal_rational_arithmetic(pairs):
+    left, right = (np.array([pair[side] for pair in pairs], np.float64) for side in (0, 1))
+
+    total = exact_sum_of_products(left, right)
+
+    assert Fraction(total, 2**1074) == sum((Fraction(x) * Fraction(y) for x, y in pairs), Fraction(0))
+    assert rounded(total) == float(Fraction(total, 2**1074))
