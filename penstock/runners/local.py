@@ -31,12 +31,14 @@ from penstock.runners import facts, locks
 from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, component_of, value_of
 from penstock.runners.events import RunLog
 from penstock.runners.executor import describe, full_disk
+from penstock.runners.interrupts import Interrupts
 from penstock.runners.layout import Layout, new_id
 from penstock.runners.pool import WorkerPool
 from penstock.runners.publisher import Publisher
 from penstock.runners.recovery import recover
 from penstock.runners.scheduler import CACHED, Scheduler
 from penstock.runners.sources import HashMemo
+from penstock.runners.step_names import check_names
 
 LEAST_ROOM = 1 << 20
 """Bytes that must be left on the root's disk for a run to start: the metadata of its first step alone take as many."""
@@ -52,6 +54,7 @@ class LocalRunner:
                 f"There is no Beam profile {request.beam!r}.{nearest(request.beam, BEAM_PROFILES)} "
                 f"This version runs: {listing(BEAM_PROFILES)}."
             )
+        check_names("--refresh", request.refresh, plan)
         layout = Layout(request.root)
         prepare_root(layout)
         with ExitStack() as stack:
@@ -68,7 +71,8 @@ class LocalRunner:
             pool = WorkerPool(request.workers or os.cpu_count() or 1, layout.root)
             stack.callback(pool.close)  # the first to be called: nobody writes any more when staging is removed
             driver = Driver(run, plan, request, store, layout, memo)
-            result = _LocalRun(driver, Publisher(store, layout), pool, log).run()
+            interrupts = stack.enter_context(Interrupts())
+            result = _LocalRun(driver, Publisher(store, layout), pool, log, interrupts).run()
             lock.release()  # all is recorded; after an exception the next start sees to what isn't
             return result
 
@@ -105,6 +109,7 @@ class _LocalRun:
     publisher: Publisher
     pool: WorkerPool
     log: RunLog
+    interrupts: Interrupts
     started: float = field(default_factory=time.time)
     results: dict[str, StepResult] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -163,16 +168,18 @@ class _LocalRun:
     def _start_ready(self) -> None:
         """Start what can be started, and what becomes ready by being reused."""
         while self.pool.free and (node_id := next(iter(self.scheduler.ready), None)):
-            self.scheduler.start(node_id)
             started = time.time()
             try:
-                drive = self.driver.drive(self.scheduler.nodes[node_id])
+                with self.interrupts.let_through():
+                    drive = self.driver.drive(self.scheduler.nodes[node_id])
                 if drive.task is not None:
                     os.makedirs(drive.task.staging)
                     drive.key.write(drive.task.staging)
             except (PenstockError, OSError) as error:
+                self.scheduler.start(node_id)
                 self._undrivable(node_id, error)
                 continue
+            self.scheduler.start(node_id)
             if drive.source is not None:
                 self._reuse(node_id, drive, started)
             elif drive.task is not None:
@@ -209,7 +216,9 @@ class _LocalRun:
         self._ended(StepResult(node_id, FAILED, reason=failure.message, failure=failure))
 
     def _take_news(self) -> None:
-        for event in self.pool.events():
+        with self.interrupts.let_through():
+            news = self.pool.events()
+        for event in news:
             if isinstance(event, Progress):
                 if event.execution in self.tasks:
                     self.log.step_progress(self.tasks[event.execution].step, event)

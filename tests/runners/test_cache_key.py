@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from penstock.pipeline.plan import BeamStep, OutputPlan, Resources, StepPlan
 from penstock.runners import cache_key
-from penstock.runners.cache_key import CacheKey, explain
+from penstock.runners.cache_key import CacheKey
+from penstock.runners.explanation import explain
 
 STEP = StepPlan(
     id="train",
@@ -101,14 +102,14 @@ def test_key_is_kept_with_its_ingredients_and_sources(tmp_path: Any) -> None:
 
     kept = msgspec.json.decode((tmp_path / "_key.json").read_bytes())
     assert kept == {"key": key().digest, "ingredients": key().ingredients, "sources": key().sources}
-    assert cache_key.read(str(tmp_path / "_key.json")) == key().ingredients
+    assert cache_key.load(str(tmp_path / "_key.json")) == key()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}"])
 def test_damaged_key_has_no_ingredients(content: bytes, tmp_path: Any) -> None:
     (tmp_path / "_key.json").write_bytes(content)
 
-    assert cache_key.read(str(tmp_path / "_key.json")) == {}
+    assert cache_key.load(str(tmp_path / "_key.json")) is None
     assert explain({}, key().ingredients) == "its earlier key can't be read"
 
 
