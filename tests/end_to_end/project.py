@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from penstock.data.files import check_manifest
 from tests.cli.conftest import Said, Shell
@@ -92,12 +93,10 @@ class Project:
 
     def workers(self) -> list[int]:
         """The worker processes of this root that are alive."""
-        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and self._is_worker(entry)]
+        return [process.pid for process in psutil.process_iter() if self._is_worker(process)]
 
-    def _is_worker(self, process: Path) -> bool:
+    def _is_worker(self, process: psutil.Process) -> bool:
         try:
-            return b"penstock.runners.worker" in (process / "cmdline").read_bytes() and (
-                os.readlink(process / "cwd") == str(self.root)
-            )
-        except OSError:
+            return "penstock.runners.worker" in process.cmdline() and process.cwd() == str(self.root.resolve())
+        except psutil.Error:
             return False
