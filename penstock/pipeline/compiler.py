@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import fingerprint, parameters
 from penstock.pipeline.channel import Channel
+from penstock.pipeline.durations import seconds_of
 from penstock.pipeline.errors import WiringError
 from penstock.pipeline.fingerprint import Fingerprint
 from penstock.pipeline.importer import IMPORTER
@@ -171,7 +172,8 @@ def _step(node: Node, gates: tuple[str, ...], code: Fingerprint) -> StepPlan:
         effect=EffectPlan(still_true=spec.still_true) if spec.effects else None,
         precondition=spec.precondition,
         beam=_beam(spec, options.beam_options),
-        cache=options.cache,
+        cache=options.cache is not False,
+        cache_seconds=seconds_of(options.cache) if isinstance(options.cache, str) else None,
         salt=options.salt,
         env=dict(options.env),
         retries=options.retries,

@@ -94,6 +94,7 @@ class StepPlan(NodePlan, tag="step", frozen=True, kw_only=True):
         values: Outputs that are JSON values.
         code: The digest of each symbol that the step's result depends on.
         versions: Distributions whose versions count in the cache key.
+        cache_seconds: The age at which an earlier result is reused no longer; None means any age.
         gates: True for a gate.
     """
 
@@ -114,6 +115,7 @@ class StepPlan(NodePlan, tag="step", frozen=True, kw_only=True):
     precondition: str = ""
     beam: BeamStep | None = None
     cache: bool = True
+    cache_seconds: float | None = None
     salt: str = ""
     env: dict[str, str] = {}
     retries: int = 0

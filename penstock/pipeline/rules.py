@@ -15,6 +15,7 @@ from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import parameters
 from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import Channel, RunParameter
+from penstock.pipeline.durations import seconds_of
 from penstock.pipeline.errors import MAX_FAILURES, WiringError, closest, listing, nearest
 from penstock.pipeline.node import Node
 from penstock.pipeline.signature import VALUE_TYPES, InputSpec, ParameterSpec
@@ -234,6 +235,22 @@ def _module_problem(value: object, code_root: str) -> str | None:
     return None
 
 
+def wrong_cache_policy(wiring: Wiring) -> Iterator[Problem]:
+    """`cache` is True, False or a span of time, `salt` is text."""
+    for node in wiring.nodes:
+        cache: object = node.options.cache
+        salt: object = node.options.salt
+        if not isinstance(cache, bool | str):
+            yield node, f'{call(node)} takes cache=True, cache=False or an age such as cache="7d", got {cache!r:.60}.'
+        elif isinstance(cache, str):
+            try:
+                seconds_of(cache)
+            except ValueError as error:
+                yield node, f"{call(node)}: cache={error}"
+        if not isinstance(salt, str):
+            yield node, f"{call(node)} takes salt as text, got {salt!r:.60}. Write salt={str(salt)!r:.60}."
+
+
 def foreign_channel(wiring: Wiring) -> Iterator[Problem]:
     """Channels and nodes come from this pipeline."""
     own = {id(node) for node in wiring.nodes}
@@ -286,6 +303,7 @@ RULES: tuple[Rule, ...] = (
     wrong_input,
     wrong_parameter,
     missing_module_file,
+    wrong_cache_policy,
     foreign_channel,
     cycle,
 )

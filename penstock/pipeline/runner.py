@@ -43,6 +43,8 @@ class RunRequest:
         beam: The Beam profile's name.
         beam_workers: Workers of the direct Beam profile.
         cache: False runs every step.
+        refresh: Steps that run even though an earlier result could be reused.
+        verify: A result is reused only after its files' sha256 were checked.
         command: What was typed, for the record.
         observers: Are told of every event.
     """
@@ -54,6 +56,8 @@ class RunRequest:
     beam: str = "direct"
     beam_workers: int = 1
     cache: bool = True
+    refresh: tuple[str, ...] = ()
+    verify: bool = False
     command: str = ""
     observers: tuple[RunObserver, ...] = ()
 
