@@ -27,3 +27,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, or the end or beginning of one.", show_default=False)
 ]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A run parameter.", show_default=False),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Run every step, reuse nothing.")]
+Refresh = Annotated[
+    list[str] | None,
+    typer.Option("--refresh", metavar="STEP", help="Run this step though it could be reused.", show_default=False),
+]
+Verify = Annotated[bool, typer.Option("--verify", help="Read the files of a reused result: sha256, not size alone.")]

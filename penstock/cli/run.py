@@ -34,12 +34,11 @@ app = typer.Typer(add_completion=False)
 def run(
     file: options.File,
     *,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A run parameter.", show_default=False),
-    ] = None,
+    parameters: options.Parameters = None,
     root: options.Root = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, reuse nothing.")] = False,
+    no_cache: options.NoCache = False,
+    refresh: options.Refresh = None,
+    verify: options.Verify = False,
     workers: Annotated[
         int | None,
         typer.Option("--workers", metavar="N", min=1, help="Steps at once; one a core by default.", show_default=False),
@@ -63,6 +62,8 @@ def run(
             beam=beam,
             beam_workers=beam_workers,
             cache=not no_cache,
+            refresh=tuple(refresh or ()),
+            verify=verify,
             command=shlex.join(["penstock", *sys.argv[1:]]),
         )
         again = again_command(file, parameters or [], request)

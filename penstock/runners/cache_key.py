@@ -75,14 +75,19 @@ def of_step(
     return CacheKey(dict(sorted(ingredients.items())), used)
 
 
-def read(path: str) -> dict[str, Json]:
-    """Return the ingredients in a `_key.json`; none when it is damaged."""
-    with open(path, "rb") as file:
-        try:
-            ingredients: dict[str, Json] = msgspec.json.decode(file.read())["ingredients"]
-        except (msgspec.DecodeError, KeyError, TypeError):
-            return {}
-    return ingredients
+def load(path: str) -> CacheKey | None:
+    """Read a `_key.json`; None when it is missing or damaged."""
+    try:
+        with open(path, "rb") as file:
+            kept = msgspec.json.decode(file.read(), type=_Kept)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return CacheKey(kept.ingredients, kept.sources)
+
+
+class _Kept(msgspec.Struct):
+    ingredients: dict[str, Json]
+    sources: dict[str, str]
 
 
 @lru_cache(maxsize=256)
@@ -92,30 +97,3 @@ def version(distribution: str) -> str:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return ""
-
-
-def explain(previous: Mapping[str, Json], current: Mapping[str, Json]) -> str:
-    """Say in one line why a step isn't reused, from the ingredients of its last execution and of today."""
-    if not previous:
-        return "its earlier key can't be read"
-    changed = [name for name in sorted({*previous, *current}) if previous.get(name) != current.get(name)]
-    if not changed:
-        return "its earlier result is gone"
-    first, rest = changed[0], len(changed) - 1
-    more = f" and {rest} more" if rest else ""
-    return _change(first, previous.get(first), current.get(first)) + more
-
-
-def _change(ingredient: str, before: Json, now: Json) -> str:
-    kind, _, name = ingredient.partition(":")
-    label = f"{kind} {name}".rstrip()
-    if kind in ("parameter", "version", "env", "salt", "component"):
-        return f"{label} changed from {_short(before)} to {_short(now)}"
-    if before is None or now is None:
-        return f"{label} is {'new' if before is None else 'gone'}"
-    return f"{label} changed"
-
-
-def _short(value: Json) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."

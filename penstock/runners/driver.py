@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from penstock.data import files
-from penstock.metadata.artifact_types import Artifact, Boolean
+from penstock.metadata.artifact_types import Boolean
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, NewArtifact, NewExecution
 from penstock.metadata.store import MetadataStore
 from penstock.pipeline import parameters
-from penstock.pipeline.annotations import load_symbol
 from penstock.pipeline.errors import DataError, Unsupported
 from penstock.pipeline.importer import IMPORTER
 from penstock.pipeline.plan import AnyNode, Binding, ImporterPlan, Json, Plan, StepPlan
@@ -22,7 +21,8 @@ from penstock.pipeline.runner import RunRequest
 from penstock.pipeline.task import Task, TaskArtifact, TaskBeam, TaskFiles, TaskOutput
 from penstock.runners import cache_key, sources
 from penstock.runners.cache_key import CacheKey
-from penstock.runners.layout import KEY, Layout, new_id
+from penstock.runners.layout import Layout, new_id
+from penstock.runners.reuse import Cache
 
 EXTERNAL_FILES = "ExternalFiles"
 BEAM_PROFILES = {"direct": "FnApiRunner"}
@@ -58,6 +58,9 @@ class Driver:
     layout: Layout
     memo: sources.HashMemo
     made: dict[str, dict[str, list[ArtifactRecord]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.cache = Cache(self.plan.name, self.request, self.store, self.layout)
 
     def drive(self, node: AnyNode) -> Drive:
         """Make a node concrete.
@@ -110,7 +113,7 @@ class Driver:
     def _decide(
         self, step: StepPlan, task: Task, key: CacheKey, inputs: Mapping[str, list[int | NewArtifact]]
     ) -> Drive:
-        source, reason = self._reusable(step, key)
+        source, reason = self.cache.find(step, key)
         execution = NewExecution(
             ulid=task.execution,
             component=step.component or IMPORTER,
@@ -127,60 +130,10 @@ class Driver:
                 "parameters": task.parameters,
                 "gate": step.gates,
                 "effect": step.effect is not None,
+                "still_true": step.effect.still_true if step.effect else "",
             },
         )
         return Drive(execution, key, reason, task=None if source else task, source=source)
-
-    def _reusable(self, step: StepPlan, key: CacheKey) -> tuple[ExecutionRecord | None, str]:
-        if not self.request.cache:
-            return None, "the cache is off for this run"
-        if not step.cache:
-            return None, "the cache is off for this step"
-        found = self.store.find_cached(key.digest)
-        if found is None:
-            return None, self._why(step.id, key)
-        problem = self._damage(found)
-        if problem:
-            return None, problem
-        if step.effect and step.effect.still_true:
-            problem = self._effect_gone(step.effect.still_true, found)
-            if problem:
-                return None, problem
-        return found, f"unchanged since run {found.run}"
-
-    def _why(self, step: str, key: CacheKey) -> str:
-        folder = os.path.dirname(self.layout.execution(self.plan.name, step, "-"))
-        earlier = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-        for execution in reversed(earlier):
-            path = os.path.join(folder, execution, KEY)
-            if os.path.exists(path):
-                return cache_key.explain(cache_key.read(path), key.ingredients)
-        return "no earlier result"
-
-    def _damage(self, execution: ExecutionRecord) -> str:
-        """Say what is wrong with an execution's files, "" when they are there and of the recorded size."""
-        folder = self.layout.execution(execution.pipeline, execution.step, execution.ulid)
-        for name, records in execution.outputs.items():
-            for record in records:
-                path = self.layout.absolute(record.uri)
-                if not os.path.exists(path):
-                    return f"the files of its output {name} are gone"
-                if not path.startswith(os.path.join(folder, "")):
-                    continue  # an importer's artifact lies elsewhere and was hashed just now
-                if os.path.isdir(path):
-                    problems = files.check_manifest(path)
-                else:
-                    problems = [] if files.sha256_of(path) == record.bytes_digest else ["The file has another content."]
-                if problems:
-                    return f"its output {name} is damaged: {problems[0]}"
-        return ""
-
-    def _effect_gone(self, reference: str, execution: ExecutionRecord) -> str:
-        outputs = {name: artifact_of(records[0], self.layout) for name, records in execution.outputs.items() if records}
-        try:
-            return "" if load_symbol(reference)(outputs) else "its effect doesn't hold any more"
-        except Exception as error:  # the component's own code
-            return f"its effect can't be checked: {type(error).__name__}: {error}"
 
     def _task(
         self,
@@ -284,11 +237,3 @@ def value_of(record: ArtifactRecord) -> Json:
     """Return the value that an artifact carries; the store keeps a bool as 0 or 1."""
     value = record.properties["value"]
     return bool(value) if record.type == Boolean.TYPE_NAME else value
-
-
-def artifact_of(record: ArtifactRecord, layout: Layout) -> Artifact:
-    """Return a recorded artifact as a component's function would see it."""
-    path = layout.absolute(record.uri)
-    return Artifact(
-        path, path, dict(record.properties), id=record.id, digest=record.digest, bytes_digest=record.bytes_digest
-    )
