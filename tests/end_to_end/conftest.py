@@ -27,7 +27,9 @@ class Ran:
 
 def _run_twice(source: Path, folder: Path) -> Ran:
     project = Project(source).copy(folder / source.name)
-    return Ran(project, project.run(), project.run(), project.ask("artifacts"))
+    first = project.run()
+    assert first.code == 0, first.out + first.err
+    return Ran(project, first, project.run(), project.ask("artifacts"))
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,6 @@ CHATTER = ("tensorflow", "absl", "WARNING", "INFO", "apache_beam", "cuda")
 def test_a_green_run_prints_under_40_lines_and_nothing_of_tensorflow_or_beam(penguins: Ran) -> None:
     said = penguins.first
 
-    assert said.code == 0, said.out + said.err
     assert len(said.out.splitlines()) < 40
     assert said.err == ""
     assert [word for word in CHATTER if word in said.out] == []
