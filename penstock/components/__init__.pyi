@@ -15,3 +15,4 @@ from .validation.example_validator import ExampleValidator as ExampleValidator
 from .validation.import_schema_gen import ImportSchemaGen as ImportSchemaGen
 from .validation.schema_gen import SchemaGen as SchemaGen
 from .validation.statistics_gen import StatisticsGen as StatisticsGen
+from .validation.stats_options import StatsOptions as StatsOptions

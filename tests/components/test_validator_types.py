@@ -277,4 +277,4 @@ def test_image_formats_that_were_not_counted_are_noted_as_unchecked():
     validation = validate(_statistics(_STRINGS), schema)
 
     assert validation.features == ()
-    assert "StatsOptions(semantic_types=True)" in validation.notes[0]
+    assert "StatsOptions(enable_semantic_domain_stats=True)" in validation.notes[0]

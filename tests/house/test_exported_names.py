@@ -16,7 +16,8 @@ PUBLIC = {
     """,
     "penstock.components": """
         CsvExampleGen DistributionValidator DistributionValidatorConfig EvalArgs Evaluator ExampleValidator
-        FeatureComparator ImportSchemaGen Importer Metric ParquetExampleGen Pusher SchemaGen StatisticsGen TrainArgs Trainer Transform
+        FeatureComparator ImportSchemaGen Importer Metric ParquetExampleGen Pusher SchemaGen StatisticsGen StatsOptions
+        TrainArgs Trainer Transform
     """,
     "penstock.components.training": """
         DataAccessor FnArgs RecordBatchesOptions TensorFlowDatasetOptions save_model

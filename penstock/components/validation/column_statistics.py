@@ -10,8 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0.statistics_pb2 import CommonStatistics, FeatureNameStatistics
 
-from penstock.components.validation.quantiles import Quantiles, constant_histogram, quantiles_histogram
+from penstock.components.validation.quantiles import Floats, Quantiles, constant_histogram, quantiles_histogram
+from penstock.components.validation.semantic_statistics import Categories, TextMeaning
+from penstock.components.validation.stats_options import DEFAULT_OPTIONS, StatsOptions
 from penstock.components.validation.value_statistics import Blobs, Numbers, Strings
+from penstock.components.validation.weighted_statistics import (
+    WeightedNumbers,
+    WeightedPresence,
+    WeightedStrings,
+    lengths_of,
+)
 
 
 class Kind(Enum):
@@ -97,48 +105,114 @@ class ColumnStatistics:
         name: The column's name.
         kind: What its values are.
         lists: Whether a row holds a list of values.
+        image: Whether the schema says that the values are images.
+        options: What is asked for.
     """
 
-    def __init__(self, name: str, kind: Kind, *, lists: bool) -> None:
+    def __init__(
+        self, name: str, kind: Kind, *, lists: bool, image: bool = False, options: StatsOptions = DEFAULT_OPTIONS
+    ) -> None:
         self.name = name
         self.kind = kind
         self._lists = lists
         self._presence = Presence(lists=lists)
         self._values: Numbers | Strings | Blobs = _new_values(kind)
+        self._meaning = _new_meaning(kind, image, options)
+        self._weighted = WeightedColumn(kind) if options.weight_feature is not None else None
 
-    def add(self, column: pa.Array) -> None:
-        """Add the column of one batch (rows,); null means that the feature is missing."""
+    def add(self, column: pa.Array, weights: Floats | None = None) -> None:
+        """Add the column of one batch (rows,), null where the feature is missing, and the weights of its rows."""
         if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
         self._presence.add(column)
         values = pc.list_flatten(column) if self._lists else column
         if pa.types.is_boolean(values.type) or pa.types.is_integer(values.type):
             values = values.cast(pa.int64())
+        if self._weighted is not None and weights is not None:
+            self._weighted.add(column, values, weights, lists=self._lists)
         if not pa.types.is_null(values.type):
-            self._values.add(values.drop_null() if values.null_count else values)
+            there = values.drop_null() if values.null_count else values
+            self._values.add(there)
+            if self._meaning is not None:
+                self._meaning.add(there)
 
     def merge(self, other: ColumnStatistics) -> None:
         """Add the rows of `other`, which come after those seen here."""
         self._presence.merge(other._presence)
         self._values.merge(other._values)  # type: ignore[arg-type]  # both were made for the same kind
+        if self._meaning is not None and other._meaning is not None:
+            self._meaning.merge(other._meaning)  # type: ignore[arg-type]  # as above
+        if self._weighted is not None and other._weighted is not None:
+            self._weighted.merge(other._weighted)
 
-    def proto(self) -> FeatureNameStatistics:
+    def proto(self, options: StatsOptions = DEFAULT_OPTIONS) -> FeatureNameStatistics:
         """Return the feature's statistics."""
         feature = FeatureNameStatistics(type=_PROTO_TYPES[self.kind])
         feature.path.step.append(self.name)
+        common = self._presence.proto()
+        if self._weighted is not None:
+            common.weighted_common_stats.CopyFrom(self._weighted.presence.proto())
         if isinstance(self._values, Numbers):
-            feature.num_stats.CopyFrom(self._values.proto())
-            feature.num_stats.common_stats.CopyFrom(self._presence.proto())
+            feature.num_stats.CopyFrom(self._values.proto(options))
+            feature.num_stats.common_stats.CopyFrom(common)
         elif isinstance(self._values, Strings):
-            feature.string_stats.CopyFrom(self._values.proto(self._presence.values))
-            feature.string_stats.common_stats.CopyFrom(self._presence.proto())
+            feature.string_stats.CopyFrom(self._values.proto(self._presence.values, options))
+            feature.string_stats.common_stats.CopyFrom(common)
         else:
             feature.bytes_stats.CopyFrom(self._values.proto(self._presence.values))
-            feature.bytes_stats.common_stats.CopyFrom(self._presence.proto())
+            feature.bytes_stats.common_stats.CopyFrom(common)
+        if self._weighted is not None:
+            self._weighted.complete(feature, options)
+        if self._meaning is not None:
+            feature.custom_stats.extend(self._meaning.custom_statistics())
         return feature
+
+
+class WeightedColumn:
+    """The weighted part of one column's statistics."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.presence = WeightedPresence()
+        self._values: WeightedNumbers | WeightedStrings | None = None
+        if kind is not Kind.BYTES:
+            self._values = WeightedNumbers() if kind in (Kind.INT, Kind.FLOAT) else WeightedStrings()
+
+    def add(self, column: pa.Array, values: pa.Array, weights: Floats, *, lists: bool) -> None:
+        """Add a column (rows,), its values without lists, and the weights of its rows (rows,)."""
+        self.presence.add(column, weights, lists=lists)
+        if self._values is None or pa.types.is_null(values.type):
+            return
+        of_values = np.repeat(weights, lengths_of(column).astype(np.int64)) if lists else weights
+        if values.null_count:
+            of_values = of_values[values.is_valid().to_numpy(zero_copy_only=False)]
+            values = values.drop_null()
+        self._values.add(values, of_values)
+
+    def merge(self, other: WeightedColumn) -> None:
+        """Add the rows of `other`."""
+        self.presence.merge(other.presence)
+        if self._values is not None and other._values is not None:
+            self._values.merge(other._values)  # type: ignore[arg-type]  # both were made for the same kind
+
+    def complete(self, feature: FeatureNameStatistics, options: StatsOptions) -> None:
+        """Add the weighted part to a feature's statistics."""
+        if isinstance(self._values, WeightedNumbers):
+            feature.num_stats.weighted_numeric_stats.CopyFrom(self._values.proto(options))
+        elif self._values is not None:
+            feature.string_stats.weighted_string_stats.CopyFrom(self._values.proto(options))
 
 
 def _new_values(kind: Kind) -> Numbers | Strings | Blobs:
     if kind in (Kind.INT, Kind.FLOAT):
         return Numbers()
     return Blobs() if kind is Kind.BYTES else Strings()
+
+
+def _new_meaning(kind: Kind, image: bool, options: StatsOptions) -> TextMeaning | Categories | None:
+    if image:
+        return TextMeaning(known_as_images=True)
+    if not options.enable_semantic_domain_stats:
+        return None
+    if kind is Kind.INT:
+        return Categories()
+    return TextMeaning() if kind is Kind.STRING else None

@@ -9,10 +9,90 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics, DatasetFeatureStatisticsList
 
 from penstock.components.validation.column_statistics import ColumnStatistics, Kind
+from penstock.components.validation.compound_statistics import compound_statistics
+from penstock.components.validation.cross_statistics import CrossStatistics
+from penstock.components.validation.quantiles import Floats
+from penstock.components.validation.row_selection import (
+    MAX_SLICES,
+    check_selection,
+    sampled,
+    slices_of,
+    too_many_slices,
+    weights_of,
+)
+from penstock.components.validation.stats_options import DEFAULT_OPTIONS, StatsOptions
 from penstock.data.errors import UnsupportedDataError
+from penstock.data.exact_sums import exact_sum, rounded
 
 DATASET_NAME = "All Examples"
 """TFDV's name of the statistics of all rows, as opposed to a slice."""
+
+
+class DatasetAccumulator:
+    """What is gathered of one data set: all examples, or those of a slice.
+
+    Args:
+        name: The data set's name.
+        columns: The Arrow schema of the examples.
+        hints: A schema that says which integers are categories, which strings are images, which columns belong
+            together.
+        options: What is asked for.
+
+    Raises:
+        UnsupportedDataError: A column has a type that can't be described.
+    """
+
+    def __init__(self, name: str, columns: pa.Schema, hints: schema_pb2.Schema | None, options: StatsOptions) -> None:
+        self.name = name
+        self.rows = 0
+        self._weight = 0
+        categorical, images = _hinted(hints)
+        self.columns: list[ColumnStatistics] = []
+        for field in columns:
+            if options.feature_allowlist is not None and field.name not in options.feature_allowlist:
+                continue
+            kind = _kind(field)
+            if kind is Kind.INT and field.name in categorical:
+                kind = Kind.CATEGORICAL
+            elif kind is Kind.STRING and field.name in images:
+                kind = Kind.BYTES
+            image, lists = kind is Kind.BYTES, _is_list(field.type)
+            self.columns.append(ColumnStatistics(field.name, kind, lists=lists, image=image, options=options))
+        self._compounds = compound_statistics(hints)
+        self._crosses = [CrossStatistics(left, right) for left, right in options.cross_features or ()]
+
+    def add(self, batch: pa.RecordBatch, weights: Floats | None) -> None:
+        """Add a batch of rows, and the weights of its rows."""
+        self.rows += batch.num_rows
+        if weights is not None:
+            self._weight += exact_sum(weights)
+        for column in self.columns:
+            column.add(batch.column(column.name), weights)
+        for compound in self._compounds:
+            compound.add(batch)
+        for cross in self._crosses:
+            cross.add(batch)
+
+    def merge(self, other: DatasetAccumulator) -> None:
+        """Add the rows of `other`, which come after those seen here."""
+        self.rows += other.rows
+        self._weight += other._weight
+        for ours, theirs in zip(self.columns, other.columns, strict=True):
+            ours.merge(theirs)
+        for our_compound, their_compound in zip(self._compounds, other._compounds, strict=True):
+            our_compound.merge(their_compound)
+        for our_cross, their_cross in zip(self._crosses, other._crosses, strict=True):
+            our_cross.merge(their_cross)
+
+    def proto(self, options: StatsOptions) -> DatasetFeatureStatistics:
+        """Return the statistics: columns in their order, then sparse and weighted features."""
+        dataset = DatasetFeatureStatistics(name=self.name, num_examples=self.rows)
+        if options.weight_feature is not None:
+            dataset.weighted_num_examples = rounded(self._weight)
+        dataset.features.extend(column.proto(options) for column in self.columns)
+        dataset.features.extend(compound.proto() for compound in self._compounds)
+        dataset.cross_features.extend(cross.proto() for cross in self._crosses)
+        return dataset
 
 
 class RangeStatistics:
@@ -22,42 +102,59 @@ class RangeStatistics:
         columns: The Arrow schema of the examples; all ranges have the same.
         number: The range's place among the ranges of its split.
         hints: A schema that says which integers are categories and which strings are images.
+        options: What is asked for.
 
     Raises:
         UnsupportedDataError: A column has a type that can't be described.
     """
 
-    def __init__(self, columns: pa.Schema, number: int = 0, hints: schema_pb2.Schema | None = None) -> None:
+    def __init__(
+        self,
+        columns: pa.Schema,
+        number: int = 0,
+        hints: schema_pb2.Schema | None = None,
+        options: StatsOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        check_selection(columns, options.weight_feature, options.slice_features)
         self.number = number
-        self.rows = 0
-        categorical, images = _hinted(hints)
-        self.columns: list[ColumnStatistics] = []
-        for field in columns:
-            lists = _is_list(field.type)
-            kind = _kind(field)
-            if kind is Kind.INT and field.name in categorical:
-                kind = Kind.CATEGORICAL
-            elif kind is Kind.STRING and field.name in images:
-                kind = Kind.BYTES
-            self.columns.append(ColumnStatistics(field.name, kind, lists=lists))
+        self._columns, self._hints, self._options = columns, hints, options
+        self._whole = DatasetAccumulator(DATASET_NAME, columns, hints, options)
+        self._slices: dict[str, DatasetAccumulator] = {}
+
+    @property
+    def rows(self) -> int:
+        """How many rows were described."""
+        return self._whole.rows
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Add a batch of rows whose columns are those of the schema, in its order."""
-        self.rows += batch.num_rows
-        for statistics, column in zip(self.columns, batch.columns, strict=True):
-            statistics.add(column)
+        """Add a batch of rows whose columns are those of the schema.
+
+        Raises:
+            DataFormatError: A row has no weight, or there are too many slices.
+        """
+        batch = sampled(batch, self._options.sample_rate)
+        weights = weights_of(batch, self._options.weight_feature)
+        self._whole.add(batch, weights)
+        for name, rows in slices_of(batch, self._options.slice_features):
+            self._slice(name).add(batch.take(pa.array(rows)), weights[rows] if weights is not None else None)
 
     def merge(self, other: RangeStatistics) -> None:
         """Add the rows of a range that comes after this one."""
-        self.rows += other.rows
-        for ours, theirs in zip(self.columns, other.columns, strict=True):
-            ours.merge(theirs)
+        self._whole.merge(other._whole)
+        for name, theirs in other._slices.items():
+            self._slice(name).merge(theirs)
+
+    def _slice(self, name: str) -> DatasetAccumulator:
+        if name not in self._slices:
+            if len(self._slices) == MAX_SLICES:
+                raise too_many_slices(MAX_SLICES + 1)
+            self._slices[name] = DatasetAccumulator(name, self._columns, self._hints, self._options)
+        return self._slices[name]
 
     def proto(self) -> DatasetFeatureStatisticsList:
-        """Return the statistics in TFDV's format, features in the order of the columns."""
-        dataset = DatasetFeatureStatistics(name=DATASET_NAME, num_examples=self.rows)
-        dataset.features.extend(column.proto() for column in self.columns)
-        return DatasetFeatureStatisticsList(datasets=[dataset])
+        """Return the statistics in TFDV's format: of all examples, then of slices by name."""
+        slices = [self._slices[name].proto(self._options) for name in sorted(self._slices)]
+        return DatasetFeatureStatisticsList(datasets=[self._whole.proto(self._options), *slices])
 
 
 def merge_ranges(ranges: Iterable[RangeStatistics]) -> RangeStatistics:
@@ -78,9 +175,11 @@ def merge_ranges(ranges: Iterable[RangeStatistics]) -> RangeStatistics:
     return whole
 
 
-def describe_table(table: pa.Table, hints: schema_pb2.Schema | None = None) -> DatasetFeatureStatisticsList:
+def describe_table(
+    table: pa.Table, hints: schema_pb2.Schema | None = None, options: StatsOptions = DEFAULT_OPTIONS
+) -> DatasetFeatureStatisticsList:
     """Return the statistics of a table in memory."""
-    statistics = RangeStatistics(table.schema, hints=hints)
+    statistics = RangeStatistics(table.schema, hints=hints, options=options)
     for batch in table.to_batches(max_chunksize=16384):
         statistics.add(batch)
     return statistics.proto()

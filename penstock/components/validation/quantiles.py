@@ -18,7 +18,7 @@ EXACT_VALUES = 512
 """A distribution of at most so many distinct numbers is exact, however many rows there are."""
 
 HISTOGRAM_BUCKETS = 10
-"""Buckets of a standard and of a quantiles histogram; TFDV's default."""
+"""Buckets of a histogram unless other numbers are asked for; TFDV's default."""
 
 _BLOCK_VALUES = 1 << 14
 _BLOCK_POINTS = 1024
@@ -41,7 +41,7 @@ class Distribution:
 
     def at_rank(self, rank: float) -> int:
         """Return the index of the least value that at least `rank` of the numbers don't exceed."""
-        return int(np.searchsorted(self.counts, rank, side="left"))
+        return min(int(np.searchsorted(self.counts, rank, side="left")), len(self.counts) - 1)
 
     def median(self) -> float:
         """Return the middle value, or the mean of the middle two."""
@@ -61,15 +61,15 @@ class Quantiles:
     """
 
     def __init__(self) -> None:
-        self._block: list[Floats] = []
+        self._block: list[tuple[Floats, Floats | None]] = []
         self._in_block = 0
         self._levels: list[list[Distribution]] = []
         self._merged: list[Distribution] = []
 
-    def add(self, values: Floats) -> None:
-        """Add `values` (n,), which may hold infinities but no NaN."""
+    def add(self, values: Floats, weights: Floats | None = None) -> None:
+        """Add `values` (n,), which may hold infinities but no NaN, and their positive weights (n,) if they have any."""
         if len(values):
-            self._block.append(values)
+            self._block.append((values, weights))
             self._in_block += len(values)
             if self._in_block >= _BLOCK_VALUES:
                 self._close_block()
@@ -99,10 +99,10 @@ class Quantiles:
         self._block, self._in_block, self._levels, self._merged = [], 0, [], state
 
     def _close_block(self) -> None:
-        ordered = np.sort(np.concatenate(self._block))
-        last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+        values = np.concatenate([part for part, _ in self._block])
+        weights = [part for _, part in self._block if part is not None]
         self._block, self._in_block = [], 0
-        self._push(_thinned(Distribution(ordered[last], (last + 1).astype(np.float64)), _BLOCK_POINTS), level=0)
+        self._push(_thinned(_distribution(values, np.concatenate(weights) if weights else None), _BLOCK_POINTS), 0)
 
     def _push(self, block: Distribution, level: int) -> None:
         if level == len(self._levels):
@@ -119,6 +119,17 @@ class Quantiles:
         self._levels = []
         if blocks:
             self._merged.append(_thinned(_merged(blocks), EXACT_VALUES))
+
+
+def _distribution(values: Floats, weights: Floats | None) -> Distribution:
+    if weights is None:
+        ordered = np.sort(values)
+        last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+        return Distribution(ordered[last], (last + 1).astype(np.float64))
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    return Distribution(ordered[last], np.cumsum(weights[order])[last])
 
 
 def _merged(parts: Sequence[Distribution]) -> Distribution:
@@ -140,10 +151,10 @@ def _thinned(whole: Distribution, points: int) -> Distribution:
     return Distribution(whole.values[kept], whole.counts[kept], exact=False)
 
 
-def quantiles_histogram(distribution: Distribution) -> Histogram:
-    """Return a histogram of ten buckets of equal count; buckets that end in the same value share their count."""
+def quantiles_histogram(distribution: Distribution, buckets: int = HISTOGRAM_BUCKETS) -> Histogram:
+    """Return a histogram of buckets of equal count; buckets that end in the same value share their count."""
     total = float(distribution.counts[-1])
-    at = [distribution.at_rank(total * i / HISTOGRAM_BUCKETS) for i in range(HISTOGRAM_BUCKETS + 1)]
+    at = [distribution.at_rank(total * i / buckets) for i in range(buckets + 1)]
     bounds = distribution.values[at]
     counts = np.diff(distribution.counts[at], prepend=0.0)[1:]
     counts[0] += distribution.counts[at[0]]
@@ -155,11 +166,11 @@ def quantiles_histogram(distribution: Distribution) -> Histogram:
     return histogram
 
 
-def constant_histogram(value: float, count: int) -> Histogram:
+def constant_histogram(value: float, count: int, buckets: int = HISTOGRAM_BUCKETS) -> Histogram:
     """Return the quantiles histogram of `count` times the same `value`."""
     histogram = Histogram(type=Histogram.QUANTILES)
-    for _ in range(HISTOGRAM_BUCKETS):
-        histogram.buckets.add(low_value=value, high_value=value, sample_count=count / HISTOGRAM_BUCKETS)
+    for _ in range(buckets):
+        histogram.buckets.add(low_value=value, high_value=value, sample_count=count / buckets)
     return histogram
 
 
@@ -170,18 +181,18 @@ class Extent:
     Attributes:
         low: The least finite one; `inf` when there is none.
         high: The greatest finite one; `-inf` when there is none.
-        below: How many are -inf.
-        above: How many are +inf.
+        below: How many are -inf, or their weight.
+        above: How many are +inf, or their weight.
     """
 
     low: float
     high: float
-    below: int = 0
-    above: int = 0
+    below: float = 0
+    above: float = 0
 
 
-def standard_histogram(distribution: Distribution, extent: Extent) -> Histogram:
-    """Return a histogram of ten buckets of equal width over the finite values, and one for each kind of infinity.
+def standard_histogram(distribution: Distribution, extent: Extent, buckets: int = HISTOGRAM_BUCKETS) -> Histogram:
+    """Return a histogram of buckets of equal width over the finite values, and one for each kind of infinity.
 
     A bucket holds its upper bound, the first one its lower bound too. Counts are exact where the distribution is, and
     otherwise interpolated between its values.
@@ -190,20 +201,20 @@ def standard_histogram(distribution: Distribution, extent: Extent) -> Histogram:
     if extent.below:
         histogram.buckets.add(low_value=-np.inf, high_value=-np.inf, sample_count=extent.below)
     if extent.low <= extent.high:
-        _add_equal_width(histogram, distribution, extent)
+        _add_equal_width(histogram, distribution, extent, buckets)
     if extent.above:
         histogram.buckets.add(low_value=np.inf, high_value=np.inf, sample_count=extent.above)
     return histogram
 
 
-def _add_equal_width(histogram: Histogram, distribution: Distribution, extent: Extent) -> None:
+def _add_equal_width(histogram: Histogram, distribution: Distribution, extent: Extent, buckets: int) -> None:
     low, high = extent.low, extent.high
     total = float(distribution.counts[-1]) - extent.above
     if low == high:
         histogram.buckets.add(low_value=low, high_value=high, sample_count=total - extent.below)
         return
     # Halving first keeps the width of a range that is wider than any float from overflowing.
-    fraction = np.linspace(0.0, 1.0, HISTOGRAM_BUCKETS + 1)
+    fraction = np.linspace(0.0, 1.0, buckets + 1)
     bounds = 2.0 * ((low / 2.0) * (1.0 - fraction) + (high / 2.0) * fraction)
     bounds[0], bounds[-1] = low, high
     finite = np.isfinite(distribution.values)

@@ -1,6 +1,6 @@
 """Rules about what values mean: images, natural language, a domain that the statistics suggest, a derived feature.
 
-They read custom statistics, which `StatsOptions(semantic_types=True)` makes, under TFDV's names.
+They read custom statistics, which `StatsOptions(enable_semantic_domain_stats=True)` makes, under TFDV's names.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def unchecked_meaning(view: FeatureView, feature: schema_pb2.Feature) -> list[st
         return []
     return [
         f"feature {view.name!r}: image_domain.minimum_supported_image_fraction was not checked: the statistics don't "
-        f"count image formats. Make them with StatsOptions(semantic_types=True)."
+        f"count image formats. Make them with StatsOptions(enable_semantic_domain_stats=True)."
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from tfx_bsl.sketches import KmvSketch, MisraGriesSketch
@@ -32,9 +34,12 @@ class ValueCounts:
         self._frequent = MisraGriesSketch(CAPACITY, INVALID_UTF8, LONG_VALUE_BYTES, LONG_VALUE)
         self._distinct = KmvSketch(CAPACITY)
 
-    def add(self, values: pa.Array) -> None:
-        """Add strings or binaries (n,) without nulls."""
-        self._frequent.AddValues(values)
+    def add(self, values: pa.Array, weights: npt.NDArray[np.float64] | None = None) -> None:
+        """Add strings or binaries (n,) without nulls, and their weights (n,) if they have any."""
+        if weights is None:
+            self._frequent.AddValues(values)
+        else:
+            self._frequent.AddValues(values, pa.array(weights, pa.float32()))
         self._distinct.AddValues(values)
 
     def merge(self, other: ValueCounts) -> None:

@@ -16,14 +16,9 @@ from penstock.components.validation.quantiles import (
     quantiles_histogram,
     standard_histogram,
 )
+from penstock.components.validation.stats_options import StatsOptions
 from penstock.components.validation.value_counts import ValueCounts
 from penstock.data.exact_sums import Moments, moments_of_floats, moments_of_integers
-
-TOP_VALUES = 20
-"""How many of the most frequent strings are named; TFDV's default."""
-
-RANK_HISTOGRAM_BUCKETS = 1000
-"""How many strings the rank histogram holds, and so at most how many a domain is checked by; TFDV's default."""
 
 _PART = 1 << 15
 
@@ -85,7 +80,7 @@ class Numbers:
         for infinity, count in other._infinities.items():
             self._infinities[infinity] += count
 
-    def proto(self) -> NumericStatistics:
+    def proto(self, options: StatsOptions) -> NumericStatistics:
         """Return the numeric part of a feature's statistics."""
         statistics = NumericStatistics()
         negative, positive = self._infinities[-math.inf], self._infinities[math.inf]
@@ -97,8 +92,8 @@ class Numbers:
             statistics.max = math.inf if positive else max(self._high, -math.inf)
             statistics.median = distribution.median()
             extent = Extent(self._low, self._high, negative, positive)
-            statistics.histograms.append(standard_histogram(distribution, extent))
-            statistics.histograms.append(quantiles_histogram(distribution))
+            statistics.histograms.append(standard_histogram(distribution, extent, options.num_histogram_buckets))
+            statistics.histograms.append(quantiles_histogram(distribution, options.num_quantiles_histogram_buckets))
         elif self._nans:
             statistics.histograms.add(type=Histogram.STANDARD)
             statistics.histograms.add(type=Histogram.QUANTILES)
@@ -136,7 +131,7 @@ class Strings:
         self._bytes += other._bytes
         self._invalid += other._invalid
 
-    def proto(self, values: int) -> StringStatistics:
+    def proto(self, values: int, options: StatsOptions) -> StringStatistics:
         """Return the string part of a feature's statistics; `values` is how many there were."""
         statistics = StringStatistics(
             unique=self._counts.distinct(),
@@ -144,9 +139,9 @@ class Strings:
             invalid_utf8_count=self._invalid,
         )
         frequent = self._counts.frequent()
-        for value, count in frequent[:TOP_VALUES]:
+        for value, count in frequent[: options.num_top_values]:
             statistics.top_values.add(value=value, frequency=count)
-        for rank, (value, count) in enumerate(frequent[:RANK_HISTOGRAM_BUCKETS]):
+        for rank, (value, count) in enumerate(frequent[: options.num_rank_histogram_buckets]):
             statistics.rank_histogram.buckets.add(low_rank=rank, high_rank=rank, label=value, sample_count=count)
         return statistics
 

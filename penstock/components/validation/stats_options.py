@@ -1,0 +1,81 @@
+"""What statistics are asked for, in TFDV's words where it has them; light enough for a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from penstock.pipeline.errors import WiringError
+
+MAX_QUANTILES = 100
+"""Quantiles are right to within 1% of the rows, so more buckets than this would tell nothing."""
+
+
+@dataclass(frozen=True)
+class StatsOptions:
+    """How `StatisticsGen` describes examples.
+
+    Attributes:
+        weight_feature: A numeric column with a row's weight; statistics then have a weighted part too.
+        slice_features: Groups of columns, such as [["payment_type"], ["company", "payment_type"]]: each combination of
+            their values is described as a data set of its own, named as TFDV does: "payment_type_Cash".
+        sample_rate: The fraction of the rows that is described. A row is chosen by its content, so that neither
+            shards nor workers matter, and rows that are equal are chosen together.
+        feature_allowlist: The columns that are described; all by default.
+        num_top_values: How many of the most frequent values are named.
+        num_rank_histogram_buckets: How many frequent values are kept with their counts, and so at most how many a
+            domain is checked by.
+        num_histogram_buckets: Buckets of equal width.
+        num_quantiles_histogram_buckets: Buckets of equal count.
+        enable_semantic_domain_stats: Look for natural language, images and integers that are categories.
+        cross_features: Pairs of numeric columns whose correlation and covariance are computed.
+
+    Raises:
+        WiringError: A number is out of its range, or a group of columns is not as described.
+    """
+
+    weight_feature: str | None = None
+    slice_features: list[list[str]] | None = None
+    sample_rate: float | None = None
+    feature_allowlist: list[str] | None = None
+    num_top_values: int = 20
+    num_rank_histogram_buckets: int = 1000
+    num_histogram_buckets: int = 10
+    num_quantiles_histogram_buckets: int = 10
+    enable_semantic_domain_stats: bool = False
+    cross_features: list[list[str]] | None = None
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without data; what is a run parameter is checked when its value is known."""
+        self._check_range("sample_rate", 0.0, 1.0)
+        self._check_range("num_top_values", 0, 4096)
+        self._check_range("num_rank_histogram_buckets", 1, 4096)
+        self._check_range("num_histogram_buckets", 1, 10_000)
+        self._check_range("num_quantiles_histogram_buckets", 1, MAX_QUANTILES)
+        self._check_groups("slice_features", self.slice_features, "one or more columns", range(1, 100))
+        self._check_groups("cross_features", self.cross_features, "two columns", range(2, 3))
+
+    def _check_range(self, name: str, least: float, most: float) -> None:
+        value = getattr(self, name)
+        if isinstance(value, int | float) and not (least <= value <= most and (name != "sample_rate" or value)):
+            above = "above " if name == "sample_rate" else "from "
+            raise WiringError(f"StatsOptions({name}={value!r}) is out of range: it goes {above}{least:g} to {most:g}.")
+
+    def _check_groups(self, name: str, groups: Sequence[Sequence[str]] | None, what: str, sizes: range) -> None:
+        if groups is not None and not isinstance(groups, list | tuple):
+            return
+        for group in groups or ():
+            if isinstance(group, str) or len(group) not in sizes:
+                raise WiringError(f"StatsOptions({name}=...) is a list of lists of {what}, got {group!r} among them.")
+
+    def columns(self) -> dict[str, list[str]]:
+        """Return the columns that are named, by the option that names them."""
+        return {
+            "weight_feature": [self.weight_feature] if self.weight_feature is not None else [],
+            "slice_features": [name for group in self.slice_features or () for name in group],
+            "feature_allowlist": list(self.feature_allowlist or ()),
+            "cross_features": [name for pair in self.cross_features or () for name in pair],
+        }
+
+
+DEFAULT_OPTIONS = StatsOptions()

@@ -1,0 +1,297 @@
+"""What StatsOptions ask for: weights, slices, samples, meanings, correlations; merged exactly, refused clearly."""
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from google.protobuf import text_format
+from hypothesis import given
+from hypothesis import strategies as st
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from penstock.components import StatsOptions
+from penstock.components.validation.anomalies import validate
+from penstock.components.validation.dataset_statistics import RangeStatistics, describe_table, merge_ranges
+from penstock.components.validation.feature_view import is_weighted
+from penstock.components.validation.schema_inference import infer_schema
+from penstock.components.validation.statistics_beam import read_columns
+from penstock.data.errors import DataFormatError
+from penstock.pipeline import DataError, WiringError
+
+TRIPS = pa.table(
+    {
+        "fare": [1.0, 2.0, None, 10.0],
+        "tags": [["a"], ["a", "b"], None, ["b"]],
+        "payment": ["Cash", "Card", "Cash", None],
+        "zone": [1, 1, 2, 2],
+        "w": [1.0, 2.0, 4.0, 0.0],
+    }
+)
+
+
+def _described(table, options, hints=None):
+    return {dataset.name: dataset for dataset in describe_table(table, hints, options).datasets}
+
+
+def _feature(dataset, name):
+    return next(feature for feature in dataset.features if feature.path.step[0] == name)
+
+
+def test_weights_count_rows_values_and_moments():
+    whole = _described(TRIPS, StatsOptions(weight_feature="w"))["All Examples"]
+
+    fare = _feature(whole, "fare").num_stats
+    assert whole.weighted_num_examples == 7.0
+    assert fare.common_stats.weighted_common_stats.num_non_missing == 3.0
+    assert fare.common_stats.weighted_common_stats.num_missing == 4.0
+    assert fare.weighted_numeric_stats.mean == pytest.approx(5 / 3)
+    assert fare.weighted_numeric_stats.std_dev == pytest.approx(math.sqrt(2 / 9))
+    assert fare.weighted_numeric_stats.median == 2.0
+    assert fare.mean == pytest.approx(13 / 3)
+
+
+def test_weights_count_every_value_of_a_list():
+    tags = _feature(_described(TRIPS, StatsOptions(weight_feature="w"))["All Examples"], "tags").string_stats
+
+    assert [(top.value, top.frequency) for top in tags.weighted_string_stats.top_values] == [("a", 3.0), ("b", 2.0)]
+    assert tags.common_stats.weighted_common_stats.tot_num_values == 5.0
+    assert tags.common_stats.weighted_common_stats.avg_num_values == pytest.approx(5 / 3)
+
+
+def test_weighted_statistics_are_judged_by_weight():
+    schema = text_format.Parse(
+        "feature { name: 'fare' type: FLOAT presence { min_fraction: 0.5 } }", schema_pb2.Schema()
+    )
+    statistics = describe_table(TRIPS.select(["fare", "w"]), options=StatsOptions(weight_feature="w"))
+
+    anomaly = validate(statistics, schema).features[0]
+
+    assert is_weighted(statistics.datasets[0])
+    assert anomaly.findings[0].long.endswith("minimum fraction = 0.500000, actual = 0.428571")
+
+
+@pytest.mark.parametrize(("weight", "told"), [(None, "1 of 2 rows in a batch have none"), (-1.0, "has the weight -1")])
+def test_a_row_without_a_proper_weight_is_refused(weight, told):
+    with pytest.raises(DataFormatError, match=told):
+        describe_table(pa.table({"w": [1.0, weight]}), options=StatsOptions(weight_feature="w"))
+
+
+def test_slices_are_data_sets_of_their_own():
+    datasets = _described(TRIPS, StatsOptions(slice_features=[["payment"], ["zone", "payment"]]))
+
+    assert {name: dataset.num_examples for name, dataset in datasets.items()} == {
+        "All Examples": 4,
+        "payment_Card": 1,
+        "payment_Cash": 2,
+        "payment_Card_zone_1": 1,
+        "payment_Cash_zone_1": 1,
+        "payment_Cash_zone_2": 1,
+    }
+    assert _feature(datasets["payment_Cash"], "fare").num_stats.mean == 1.0
+
+
+def test_slices_are_weighted_too():
+    datasets = _described(TRIPS, StatsOptions(slice_features=[["zone"]], weight_feature="w"))
+
+    assert [datasets[f"zone_{zone}"].weighted_num_examples for zone in (1, 2)] == [3.0, 4.0]
+
+
+def test_too_many_slices_are_refused():
+    table = pa.table({"id": [str(i) for i in range(200)]})
+
+    with pytest.raises(DataFormatError, match=r"at most 100 are described\. Slice by columns with fewer values"):
+        describe_table(table, options=StatsOptions(slice_features=[["id"]]))
+
+
+def test_a_sample_has_about_its_rate_and_does_not_depend_on_the_order_of_rows():
+    table = pa.table({"x": np.arange(20_000)})
+    options = StatsOptions(sample_rate=0.25)
+
+    one = describe_table(table, options=options).datasets[0]
+    other = describe_table(table.take(pa.array(np.arange(20_000)[::-1])), options=options).datasets[0]
+
+    assert one.num_examples == pytest.approx(5_000, abs=250)
+    assert (other.num_examples, other.features[0].num_stats.mean) == (one.num_examples, one.features[0].num_stats.mean)
+
+
+def test_only_the_allowed_features_are_described():
+    whole = _described(TRIPS, StatsOptions(feature_allowlist=["zone", "fare"], weight_feature="w"))["All Examples"]
+
+    assert [feature.path.step[0] for feature in whole.features] == ["fare", "zone"]
+    assert whole.weighted_num_examples == 7.0
+
+
+def test_numbers_of_buckets_are_as_asked_for():
+    options = StatsOptions(
+        num_top_values=1,
+        num_rank_histogram_buckets=2,
+        num_histogram_buckets=3,
+        num_quantiles_histogram_buckets=4,
+    )
+    whole = _described(pa.table({"x": [1.0, 2.0, 3.0], "s": ["a", "b", "c"]}), options)["All Examples"]
+
+    assert [len(each.buckets) for each in _feature(whole, "x").num_stats.histograms] == [3, 4]
+    strings = _feature(whole, "s").string_stats
+    assert (len(strings.top_values), len(strings.rank_histogram.buckets)) == (1, 2)
+
+
+def test_correlation_and_covariance_equal_numpys():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=500) + 1e6
+    y = 2.0 * x + rng.normal(size=500)
+    table = pa.table({"x": x, "y": pa.array(y, mask=np.arange(500) < 5)})
+
+    (cross,) = describe_table(table, options=StatsOptions(cross_features=[["x", "y"]])).datasets[0].cross_features
+
+    assert cross.count == 495
+    assert cross.num_cross_stats.correlation == pytest.approx(np.corrcoef(x[5:], y[5:])[0, 1], rel=1e-6)
+    assert cross.num_cross_stats.covariance == pytest.approx(np.cov(x[5:], y[5:], bias=True)[0, 1], rel=1e-6)
+
+
+def test_a_constant_has_no_correlation():
+    table = pa.table({"x": [1.0, 1.0], "y": [1, 2]})
+
+    (cross,) = describe_table(table, options=StatsOptions(cross_features=[["x", "y"]])).datasets[0].cross_features
+
+    assert math.isnan(cross.num_cross_stats.correlation)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["this is what people would write"] * 120, "natural_language_domain {}"),
+        ([b"\x89PNG\r\n\x1a\nrest"] * 90 + [b"nothing"] * 10, "image_domain {}"),
+        ([b"\xff\xd8\xff\xe0"] * 100, "image_domain {}"),
+        ([3, 7, 9] * 50, "int_domain { min: 3 max: 9 is_categorical: true }"),
+        (["word"] * 120, None),
+        (["this is what people would write"] * 99, None),
+        (list(range(200)), None),
+        ([0, 1] * 100, None),
+    ],
+)
+def test_meanings_are_suggested(values, expected):
+    options = StatsOptions(enable_semantic_domain_stats=True)
+
+    feature = describe_table(pa.table({"x": values}), options=options).datasets[0].features[0]
+
+    found = next((each.str for each in feature.custom_stats if each.name == "domain_info"), None)
+    assert found == expected
+
+
+def test_a_schema_is_inferred_by_meaning():
+    table = pa.table({"x": [3, 7, 9] * 50, "t": ["this is what people would write"] * 150})
+
+    schema = infer_schema([describe_table(table, options=StatsOptions(enable_semantic_domain_stats=True))])
+
+    assert [feature.WhichOneof("domain_info") for feature in schema.feature] == [
+        "int_domain",
+        "natural_language_domain",
+    ]
+    assert validate(describe_table(table, schema), schema).features == ()
+
+
+def test_formats_of_known_images_are_counted_whatever_they_are():
+    schema = text_format.Parse(
+        "feature { name: 'x' type: BYTES image_domain { minimum_supported_image_fraction: 0.9 } }", schema_pb2.Schema()
+    )
+
+    (anomaly,) = validate(describe_table(pa.table({"x": [b"BM1", b"no"]}), schema), schema).features
+
+    assert anomaly.findings[0].short == "Low supported image fraction"
+
+
+COMPOUND = text_format.Parse(
+    "sparse_feature { name: 's' value_feature { name: 'v' } index_feature { name: 'i' } } "
+    "weighted_feature { name: 'f' feature { step: 'v' } weight_feature { step: 'w' } }",
+    schema_pb2.Schema(),
+)
+
+
+def test_parts_of_sparse_and_weighted_features_are_held_against_each_other():
+    table = pa.table({"v": [[1], [1, 2], None, None], "i": [[1], None, None, [4]], "w": [[1.0], [0.5], None, None]})
+
+    sparse, weighted = describe_table(table, COMPOUND).datasets[0].features[-2:]
+    weighted, sparse = (weighted, sparse) if weighted.path.step[0] == "f" else (sparse, weighted)
+
+    numbers = {each.name: each.rank_histogram.buckets[0].sample_count for each in sparse.custom_stats[1:]}
+    assert sparse.custom_stats[0].num == 1
+    assert numbers == {"missing_index": 1, "max_length_diff": 1, "min_length_diff": -2}
+    assert {each.name: each.num for each in weighted.custom_stats} == {
+        "missing_value": 0,
+        "missing_weight": 0,
+        "min_weight_length_diff": -1,
+        "max_weight_length_diff": 0,
+    }
+
+
+rows = st.tuples(
+    st.one_of(st.none(), st.integers(-50, 50)),
+    st.one_of(st.none(), st.sampled_from(["a", "b", "c"])),
+    st.integers(0, 8).map(float),
+)
+
+
+@given(st.lists(rows, max_size=40), st.integers(0, 40))
+def test_ranges_merge_to_the_whole(values, cut):
+    columns = {
+        "x": pa.array([row[0] for row in values], pa.int64()),
+        "s": pa.array([row[1] for row in values], pa.string()),
+        "w": pa.array([row[2] for row in values], pa.float64()),
+    }
+    table = pa.table(columns)
+    options = StatsOptions(
+        weight_feature="w",
+        slice_features=[["s"]],
+        cross_features=[["x", "w"]],
+        sample_rate=0.9,
+        enable_semantic_domain_stats=True,
+    )
+    ranges = []
+    for number, part in enumerate((table.slice(0, cut), table.slice(cut))):
+        one = RangeStatistics(table.schema, number, options=options)
+        for batch in part.to_batches():
+            one.add(batch)
+        ranges.append(one)
+
+    merged = merge_ranges(reversed(ranges)).proto()
+
+    assert merged == describe_table(table, options=options)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"weight_feature": "wieght"}, r"weight_feature=...\) names 'wieght', which is no column of the examples. Did"),
+        ({"weight_feature": "payment"}, r"takes a column of numbers, one a row; it is of type string"),
+        ({"slice_features": [["fare"]]}, r"columns of strings or integers, one value a row; 'fare' is of type double"),
+        ({"cross_features": [["fare", "payment"]]}, r"takes columns of numbers; 'payment' is of type string"),
+    ],
+)
+def test_options_that_do_not_fit_the_columns_are_refused(options, told):
+    schema = TRIPS.rename_columns(["fare", "tags", "payment", "zone", "weight"]).schema
+
+    with pytest.raises(DataError, match=told):
+        read_columns(schema, None, StatsOptions(**options))
+
+
+def test_only_the_columns_that_are_needed_are_read():
+    options = StatsOptions(feature_allowlist=["fare"], weight_feature="w", slice_features=[["zone"]])
+
+    assert read_columns(TRIPS.schema, None, options).names == ["fare", "zone", "w"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"sample_rate": 0.0}, "sample_rate=0.0) is out of range: it goes above 0 to 1"),
+        ({"num_histogram_buckets": 0}, "num_histogram_buckets=0) is out of range: it goes from 1"),
+        ({"slice_features": ["zone"]}, "is a list of lists of one or more columns, got 'zone' among them"),
+        ({"cross_features": [["a"]]}, "is a list of lists of two columns, got ['a'] among them"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, told):
+    with pytest.raises(WiringError) as refused:
+        StatsOptions(**options)
+
+    assert told in str(refused.value)
