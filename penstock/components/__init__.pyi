@@ -1,7 +1,10 @@
 from .evaluation.evaluator import Evaluator as Evaluator
 from .evaluation.metrics import Metric as Metric
 from .graph import Importer as Importer
+from .ingestion.avro_example_gen import AvroExampleGen as AvroExampleGen
 from .ingestion.csv_example_gen import CsvExampleGen as CsvExampleGen
+from .ingestion.import_example_gen import ImportExampleGen as ImportExampleGen
+from .ingestion.jsonl_example_gen import JsonlExampleGen as JsonlExampleGen
 from .ingestion.parquet_example_gen import ParquetExampleGen as ParquetExampleGen
 from .push.pusher import Pusher as Pusher
 from .training.trainer import EvalArgs as EvalArgs

@@ -46,8 +46,7 @@ class CsvFormat:
             _check_character("quote", self.quote)
         if self.delimiter == self.quote:
             raise ValueError(f"delimiter and quote must differ, both are {self.quote!r}.")
-        for column, type_ in self.column_types.items():
-            _check_type(column, type_)
+        check_types(self.column_types)
         if self.encoding != "auto":
             codec_of(self.encoding)
 
@@ -55,6 +54,17 @@ class CsvFormat:
 def _check_character(name: str, value: str) -> None:
     if len(value) != 1 or not value.isascii() or value in "\r\n\0":
         raise ValueError(f"{name} must be one ASCII character other than a newline, got {value!r}.")
+
+
+def check_types(column_types: Mapping[str, str]) -> dict[str, str]:
+    """Returns declared types by column.
+
+    Raises:
+        ValueError: One is none that can be declared.
+    """
+    for column, type_ in column_types.items():
+        _check_type(column, type_)
+    return dict(column_types)
 
 
 def _check_type(column: str, type_: str) -> None:

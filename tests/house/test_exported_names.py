@@ -11,12 +11,13 @@ import pytest
 PUBLIC = {
     "penstock.pipeline": """
         Beam Component DataError FileEntry Files GateFailed Importer Input ModuleFile Output ParameterError
-        PenstockError Pipeline Plan PlatformError Secret Skip Unsupported UserCodeError WiringError component pipeline
+        PenstockError Pipeline Plan PlatformError Retry Secret Skip Unsupported UserCodeError WiringError component pipeline
         step
     """,
     "penstock.components": """
-        CsvExampleGen DistributionValidator DistributionValidatorConfig EvalArgs Evaluator ExampleValidator
-        FeatureComparator ImportSchemaGen Importer Metric ParquetExampleGen Pusher SchemaGen StatisticsGen StatsOptions
+        AvroExampleGen CsvExampleGen DistributionValidator DistributionValidatorConfig EvalArgs Evaluator
+        ExampleValidator FeatureComparator ImportExampleGen ImportSchemaGen Importer JsonlExampleGen Metric
+        ParquetExampleGen Pusher SchemaGen StatisticsGen StatsOptions
         TrainArgs Trainer Transform
     """,
     "penstock.components.training": """

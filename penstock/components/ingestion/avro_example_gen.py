@@ -1,0 +1,69 @@
+"""AvroExampleGen: Avro files become examples."""
+
+from typing import Any
+
+from penstock.artifacts import Examples
+from penstock.components.ingestion.example_gen import (
+    Choice,
+    check_choice,
+    ingest_files,
+    reading_parameters,
+    selected,
+)
+from penstock.pipeline import Beam, Files, Output, component
+
+
+def check_parameters(**parameters: Any) -> None:
+    """Refuses parameters that can't be right, before anything heavy is imported."""
+    check_choice("AvroExampleGen", parameters)
+
+
+@component(
+    versions=("pyarrow", "fastavro"), precondition="penstock.components.ingestion.avro_example_gen:check_parameters"
+)
+def AvroExampleGen(
+    examples: Output[Examples],
+    *,
+    input_base: Files,
+    splits: dict[str, int] | None = None,
+    partition_feature: str | None = None,
+    input_splits: dict[str, str] | None = None,
+    columns: list[str] | None = None,
+    row_filter: str | None = None,
+    beam: Beam = Beam(),  # noqa: B008 - filled in by the executor
+) -> None:
+    """Ingest Avro object container files and split their rows by hash.
+
+    A union of null and one type is a column that may be missing; dates and times are int64 microseconds, enums
+    strings, nested records one column a field ("parent.child").
+
+    Args:
+        examples: The rows in splits; one shard a split for each run of blocks.
+        input_base: A file, a folder or a glob. Of a folder with files of other kinds, those named `.avro` are read.
+            All files have the same columns.
+        splits: Weights by the split's name; by default 2 parts train, 1 part eval.
+        partition_feature: The column whose value alone decides the split, so that its rows stay together.
+        input_splits: Splits by the files instead: patterns of names below `input_base`, by split.
+        columns: The columns to take, in this order.
+        row_filter: Which rows to take, as "fare > 3 and company is not null".
+        beam: Where the data work runs.
+    """
+    from penstock.data.avro_source import AvroRows
+
+    with reading_parameters("AvroExampleGen"):
+        choice = Choice.of(
+            splits=splits,
+            partition_feature=partition_feature,
+            input_splits=input_splits,
+            columns=columns,
+            row_filter=row_filter,
+        )
+    ingest_files(
+        "AvroExampleGen",
+        examples,
+        input_base,
+        choice,
+        beam,
+        endings=(".avro",),
+        source=lambda paths: selected(AvroRows(paths), choice),
+    )

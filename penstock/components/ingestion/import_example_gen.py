@@ -1,0 +1,69 @@
+"""ImportExampleGen: TFRecord files of tf.Example become examples."""
+
+from typing import Any
+
+from penstock.artifacts import Examples
+from penstock.components.ingestion.example_gen import (
+    Choice,
+    check_choice,
+    ingest_files,
+    reading_parameters,
+    selected,
+)
+from penstock.pipeline import Beam, Files, Output, component
+
+
+def check_parameters(**parameters: Any) -> None:
+    """Refuses parameters that can't be right, before anything heavy is imported."""
+    check_choice("ImportExampleGen", parameters)
+
+
+@component(
+    versions=("pyarrow", "tfx-bsl"), precondition="penstock.components.ingestion.import_example_gen:check_parameters"
+)
+def ImportExampleGen(
+    examples: Output[Examples],
+    *,
+    input_base: Files,
+    splits: dict[str, int] | None = None,
+    partition_feature: str | None = None,
+    input_splits: dict[str, str] | None = None,
+    columns: list[str] | None = None,
+    row_filter: str | None = None,
+    beam: Beam = Beam(),  # noqa: B008 - filled in by the executor
+) -> None:
+    """Ingest TFRecord files of tf.Example or tf.SequenceExample (plain or gzip) and split their rows by hash.
+
+    A feature that holds at most one value in every record is a column of values, any other one of lists. Bytes are
+    strings where all of them are UTF-8. The sequences of a tf.SequenceExample are columns "sequence.<name>".
+
+    Args:
+        examples: The rows in splits; one shard a split for each range of the files.
+        input_base: A file, a folder or a glob. Of a folder with files of other kinds, those whose names end in
+            `.tfrecord`, `.tfrecords`, with or without `.gz`, are read.
+        splits: Weights by the split's name; by default 2 parts train, 1 part eval.
+        partition_feature: The column whose value alone decides the split, so that its rows stay together.
+        input_splits: Splits by the files instead: patterns of names below `input_base`, by split.
+        columns: The columns to take, in this order.
+        row_filter: Which rows to take, as "fare > 3 and company is not null".
+        beam: Where the data work runs.
+    """
+    from penstock.data.tfrecord_source import TfRecordRows
+
+    with reading_parameters("ImportExampleGen"):
+        choice = Choice.of(
+            splits=splits,
+            partition_feature=partition_feature,
+            input_splits=input_splits,
+            columns=columns,
+            row_filter=row_filter,
+        )
+    ingest_files(
+        "ImportExampleGen",
+        examples,
+        input_base,
+        choice,
+        beam,
+        endings=(".tfrecord", ".tfrecords", ".tfrecord.gz", ".tfrecords.gz"),
+        source=lambda paths: selected(TfRecordRows(paths), choice),
+    )

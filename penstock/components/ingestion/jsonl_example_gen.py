@@ -1,0 +1,73 @@
+"""JsonlExampleGen: files of JSON lines become examples."""
+
+from typing import Any
+
+from penstock.artifacts import Examples
+from penstock.components.ingestion.example_gen import (
+    Choice,
+    check_choice,
+    ingest_files,
+    reading_parameters,
+    selected,
+)
+from penstock.data.csv_format import check_types
+from penstock.pipeline import Beam, Files, Output, component
+
+
+def check_parameters(*, column_types: dict[str, str] | None = None, **others: Any) -> None:
+    """Refuses parameters that can't be right, before anything heavy is imported."""
+    check_choice("JsonlExampleGen", others)
+    with reading_parameters("JsonlExampleGen"):
+        check_types(column_types or {})
+
+
+@component(versions=("pyarrow",), precondition="penstock.components.ingestion.jsonl_example_gen:check_parameters")
+def JsonlExampleGen(
+    examples: Output[Examples],
+    *,
+    input_base: Files,
+    splits: dict[str, int] | None = None,
+    partition_feature: str | None = None,
+    input_splits: dict[str, str] | None = None,
+    columns: list[str] | None = None,
+    row_filter: str | None = None,
+    column_types: dict[str, str] | None = None,
+    beam: Beam = Beam(),  # noqa: B008 - filled in by the executor
+) -> None:
+    """Ingest files of JSON lines (plain or gzip), an object a line, and split their rows by hash.
+
+    Keys become columns, in the order of their first appearance; a nested object becomes one column a key
+    ("parent.child"), an absent key is a missing value.
+
+    Args:
+        examples: The rows in splits; one shard a split for each range of the files.
+        input_base: A file, a folder or a glob. Of a folder with files of other kinds, those whose names end in
+            `.jsonl`, `.ndjson` or `.json`, with or without `.gz`, are read.
+        splits: Weights by the split's name; by default 2 parts train, 1 part eval.
+        partition_feature: The column whose value alone decides the split, so that its rows stay together.
+        input_splits: Splits by the files instead: patterns of names below `input_base`, by split.
+        columns: The columns to take, in this order.
+        row_filter: Which rows to take, as "fare > 3 and company is not null".
+        column_types: Types by column, instead of those that the values show: int64, float64, float32, string.
+        beam: Where the data work runs.
+    """
+    from penstock.data.jsonl_source import JsonlRows
+
+    with reading_parameters("JsonlExampleGen"):
+        choice = Choice.of(
+            splits=splits,
+            partition_feature=partition_feature,
+            input_splits=input_splits,
+            columns=columns,
+            row_filter=row_filter,
+        )
+        declared = check_types(column_types or {})
+    ingest_files(
+        "JsonlExampleGen",
+        examples,
+        input_base,
+        choice,
+        beam,
+        endings=(".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz"),
+        source=lambda paths: selected(JsonlRows(paths, declared), choice),
+    )
