@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, LineageGraph, RunRecord
+from penstock.runners.causes import Causes, InputChange, Why
 from penstock.runners.layout import Layout
 from penstock.ui.formats import iso_time
 
@@ -101,6 +102,56 @@ def lineage_document(graph: LineageGraph, start: int, layout: Layout) -> dict[st
             {"artifact": edge.artifact, "execution": edge.execution, "kind": edge.kind, "name": edge.name}
             for edge in graph.edges
         ],
+    }
+
+
+def why_document(why: Why) -> dict[str, Any]:
+    """Return why an execution ran; `nearest` is null for one that was reused, and without an earlier one."""
+    step = why.execution
+    return {
+        "step": step.step,
+        "run": step.run,
+        "pipeline": step.pipeline,
+        "execution": step.ulid,
+        "state": step.state,
+        "reason": why.reason,
+        "nearest": _causes(why.causes) if why.causes else None,
+    }
+
+
+def _causes(causes: Causes) -> dict[str, Any]:
+    return {
+        "step": causes.before.step,
+        "run": causes.before.run,
+        "execution": causes.before.ulid,
+        "state": causes.before.state,
+        "differences": [
+            {
+                "ingredient": each.ingredient,
+                "kind": each.kind,
+                "name": each.name,
+                "before": each.before,
+                "now": each.now,
+                "diff": each.diff,
+                "inputs": [
+                    _input_change(change)
+                    for change in causes.inputs
+                    if each.kind == "input" and change.input == each.name
+                ],
+            }
+            for each in causes.differences
+        ],
+    }
+
+
+def _input_change(change: InputChange) -> dict[str, Any]:
+    then, today = change.before, change.now
+    return {
+        "before": {"id": then.id, "digest": then.digest, "step": then.step, "run": then.run} if then else None,
+        "now": {"id": today.id, "digest": today.digest, "step": today.step, "run": today.run} if today else None,
+        "files": [{"name": file.name, "before": file.before, "now": file.now} for file in change.files],
+        "note": change.note,
+        "made_by": _causes(change.causes) if change.causes else None,
     }
 
 

@@ -25,6 +25,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "check": LazyCommand("penstock.cli.check", "Check a pipeline's wiring without running it."),
     "compile": LazyCommand("penstock.cli.compile", "Compile a pipeline to a plan in JSON."),
     "runs": LazyCommand("penstock.cli.runs", "List, show, remove and cancel runs."),
+    "why": LazyCommand("penstock.cli.why", "Show why a step ran and wasn't reused."),
     "show": LazyCommand("penstock.cli.show", "Show a run, a step or an artifact."),
     "artifacts": LazyCommand("penstock.cli.artifacts", "List artifacts."),
     "lineage": LazyCommand("penstock.cli.lineage", "Show what an artifact was made from, or what came of it."),

@@ -37,3 +37,7 @@ Refresh = Annotated[
     typer.Option("--refresh", metavar="STEP", help="Run this step though it could be reused.", show_default=False),
 ]
 Verify = Annotated[bool, typer.Option("--verify", help="Read the files of a reused result: sha256, not size alone.")]
+OfRun = Annotated[
+    str | None,
+    typer.Option("--run", metavar="RUN", help="The run of the step; its latest by default.", show_default=False),
+]

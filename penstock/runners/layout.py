@@ -4,6 +4,7 @@
 <root>/artifacts/<pipeline>/<node>/<execution>/<output>/...     published outputs, outcome.json, _key.json
 <root>/.staging/<run>/<execution>-<attempt>/...                 the same while a worker fills it
 <root>/runs/<run>/plan.json, events.jsonl, logs/<step>.log      what a run was and said
+<root>/runs/<run>/keys/<step>.json                              the key of a step that published nothing
 <root>/.runs/<run>.lock                                         held while the run lives
 <root>/.cache/hashes.db                                         memoised hashes of source files
 """
@@ -58,6 +59,10 @@ class Layout:
     def log(self, run: str, step: str) -> str:
         """The log file of a step."""
         return os.path.join(self.run(run), "logs", f"{step}.log")
+
+    def kept_key(self, run: str, step: str) -> str:
+        """The cache key of a step of a run that published nothing, because it failed for one."""
+        return os.path.join(self.run(run), "keys", f"{step}.json")
 
     def staging(self, run: str) -> str:
         """The folder of all that a run has in the making."""

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -14,7 +15,7 @@ from penstock.metadata.errors import StoreError
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, FinalState, NewArtifact
 from penstock.metadata.store import MetadataStore
 from penstock.pipeline.task import SKIPPED, Outcome, Task, encode, outcome_decoder
-from penstock.runners.layout import OUTCOME, Layout
+from penstock.runners.layout import KEY, OUTCOME, Layout
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Publisher:
             StoreError: The metadata store refused.
         """
         if not outcome.outputs:
-            shutil.rmtree(task.staging, ignore_errors=True)
+            self._clear(task)
             return self._record(task.pipeline, task.step, outcome)
         with open(os.path.join(task.staging, OUTCOME), "wb") as file:
             file.write(encode(outcome))
@@ -66,12 +67,20 @@ class Publisher:
 
     def discard(self, task: Task, outcome: Outcome) -> None:
         """Record a failure and drop what was made, in its final place too once the failure is recorded."""
-        shutil.rmtree(task.staging, ignore_errors=True)
+        self._clear(task)
         self._record(task.pipeline, task.step, Outcome(
             execution=outcome.execution, state=outcome.state, reason=outcome.reason, failure=outcome.failure,
             facts=outcome.facts,
         ))  # fmt: skip
         shutil.rmtree(self.layout.execution(task.pipeline, task.step, task.execution), ignore_errors=True)
+
+    def _clear(self, task: Task) -> None:
+        """Remove what an attempt has made, all but its key: what failed is explained too."""
+        kept = self.layout.kept_key(task.run, task.step)
+        with suppress(OSError):  # a full disk, or a log's folder that was removed: the key is no more than useful
+            os.makedirs(os.path.dirname(kept), exist_ok=True)
+            os.replace(os.path.join(task.staging, KEY), kept)
+        shutil.rmtree(task.staging, ignore_errors=True)
 
     def _record(self, pipeline: str, step: str, outcome: Outcome) -> dict[str, list[ArtifactRecord]]:
         made = {name: [self._artifact(pipeline, step, outcome, name)] for name in outcome.outputs}
