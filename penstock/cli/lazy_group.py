@@ -28,6 +28,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "why": LazyCommand("penstock.cli.why", "Show why a step ran and wasn't reused."),
     "show": LazyCommand("penstock.cli.show", "Show a run, a step or an artifact."),
     "artifacts": LazyCommand("penstock.cli.artifacts", "List artifacts."),
+    "schema": LazyCommand("penstock.cli.schema", "Infer, compare and change schemas."),
     "lineage": LazyCommand("penstock.cli.lineage", "Show what an artifact was made from, or what came of it."),
 }
 

@@ -11,6 +11,7 @@ from penstock.artifacts import Examples, ExampleStatistics, Schema
 from penstock.components.validation.dataset_statistics import describe_table
 from penstock.components.validation.statistics_beam import MAX_RANGES, plan_ranges
 from penstock.components.validation.statistics_gen import StatisticsGen
+from penstock.components.validation.stats_options import StatsOptions
 from penstock.data import protos
 from penstock.data.shards import ShardWriter, shard_path
 from penstock.pipeline import Beam, DataError
@@ -118,3 +119,27 @@ def test_ranges_are_whole_shards_and_bounded_in_number(tmp_path):
     files = [file for each in ranges for file in each.files]
     assert len(files) == 150
     assert files == sorted(files)
+
+
+def test_digest_does_not_depend_on_workers_whatever_is_asked_for(examples, tmp_path):
+    options = StatsOptions(
+        weight_feature="zone",
+        slice_features=[["zone"]],
+        sample_rate=0.5,
+        enable_semantic_domain_stats=True,
+        feature_allowlist=["x", "s"],
+    )
+
+    runs = [
+        _run(examples, tmp_path / str(workers), beam=Beam(workers=workers), stats_options=options) for workers in (1, 2)
+    ]
+
+    assert len({protos.digest_statistics(run.path) for run in runs}) == 1
+    datasets = protos.read_statistics(runs[0].path, "train").datasets
+    assert [dataset.name for dataset in datasets] == ["All Examples", *(f"zone_{zone}" for zone in range(5))]
+    assert [feature.path.step[0] for feature in datasets[0].features] == ["x", "s"]
+
+
+def test_options_that_name_no_column_are_refused_before_anything_is_read(examples, tmp_path):
+    with pytest.raises(DataError, match=r"names 'zoen', which is no column of the examples\. Did you mean 'zone'\?"):
+        _run(examples, tmp_path / "statistics", stats_options=StatsOptions(slice_features=[["zoen"]]))

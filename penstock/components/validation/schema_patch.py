@@ -22,17 +22,21 @@ def patch_lines(anomaly: Anomaly) -> list[str]:
         return []
     if anomaly.before is None:
         return ["add " + _addition(anomaly.after)]
-    before, after = _fields(anomaly.before.feature), _fields(anomaly.after.feature)
-    changes = ", ".join(dict.fromkeys(_changes(before, after)))
+    changes = ", ".join(change_words(fields_of(anomaly.before.feature), fields_of(anomaly.after.feature)))
     lines = [f"in feature {anomaly.name!r} {changes}"] if changes else []
     return lines + list(_domain_changes(anomaly.before, anomaly.after))
 
 
 def _addition(draft: Draft) -> str:
-    feature = f"feature {{ {_one_line(draft.feature)} }}"
+    feature = f"feature {{ {one_line(draft.feature)} }}"
     if draft.domain is None:
         return feature
     return f"{feature} and string_domain {{ name: {_quoted(draft.domain.name)} {_values(list(draft.domain.value))} }}"
+
+
+def change_words(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Return how to get from one message's fields to another's, such as "set type: BYTES (now FLOAT)"."""
+    return list(dict.fromkeys(_changes(before, after)))
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
@@ -42,10 +46,20 @@ def _changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
         elif path not in before:
             yield f"set {path}: {_shown(after[path])}"
         elif before[path] != after[path]:
-            if path.endswith("domain.value"):
-                yield f"add to {path}: {_added(before[path], after[path])}"
+            if isinstance(before[path], list) and isinstance(after[path], list):
+                yield from _list_changes(path, before[path], after[path])
             else:
                 yield f"set {path}: {_shown(after[path])} (now {_shown(before[path])})"
+
+
+def _list_changes(path: str, before: list[Any], after: list[Any]) -> Iterator[str]:
+    if not all(isinstance(value, str) for value in (*before, *after)):
+        yield f"set {path}: {_shown(after)} (now {_shown(before)})"
+        return
+    if set(after) - set(before):
+        yield f"add to {path}: {_added(before, after)}"
+    if set(before) - set(after):
+        yield f"remove from {path}: {_added(after, before)}"
 
 
 def _outermost_gone(path: str, after: dict[str, Any]) -> str:
@@ -65,13 +79,13 @@ def _domain_changes(before: Draft, after: Draft) -> Iterator[str]:
         )
 
 
-def _fields(message: Message, prefix: str = "") -> dict[str, Any]:
+def fields_of(message: Message, prefix: str = "") -> dict[str, Any]:
     """Return the leaves that are set, by dotted path; a repeated field is one leaf."""
     leaves: dict[str, Any] = {}
     for field, value in message.ListFields():
         path = prefix + field.name
         if isinstance(value, Message):
-            leaves |= _fields(value, path + ".") or {path: "{}"}
+            leaves |= fields_of(value, path + ".") or {path: "{}"}
         elif field.enum_type is not None and isinstance(value, int):
             leaves[path] = field.enum_type.values_by_number[value].name
         elif isinstance(value, str | bytes | int | float):
@@ -96,11 +110,12 @@ def _shown(value: Any) -> str:
         shown = ", ".join(_shown(each) for each in value[:MAX_EXAMPLES])
         return f"[{shown}]" if len(value) <= MAX_EXAMPLES else f"[{shown}, …]"
     if isinstance(value, Message):
-        return "{ " + _one_line(value) + " }"
+        return "{ " + one_line(value) + " }"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _one_line(message: Message) -> str:
+def one_line(message: Message) -> str:
+    """Return a message in text format, in one line."""
     return str(text_format.MessageToString(message, as_one_line=True))
 
 
