@@ -47,10 +47,14 @@ class Files:
     Attributes:
         base: The absolute folder that the names are relative to.
         files: Sorted by name, at least one.
+        span: The (last) span that a pattern like "data/{SPAN}/*" led to; None for a plain path.
+        version: Its version, likewise.
     """
 
     base: str
     files: tuple[FileEntry, ...]
+    span: int | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class TaskFiles(Message, frozen=True, kw_only=True):
 
     base: str
     files: tuple[TaskFile, ...]
+    span: int | None = None
+    version: int | None = None
 
 
 class TaskOutput(Message, frozen=True, kw_only=True):

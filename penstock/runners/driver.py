@@ -78,7 +78,9 @@ class Driver:
     def _step(self, step: StepPlan) -> Drive:
         values = {name: self._substitute(value) for name, value in step.parameters.items()}
         inputs = {name: [self._artifact(each) for each in bindings] for name, bindings in step.inputs.items()}
-        resolved = {name: self._files(step, name, value) for name, value in step.files.items() if value is not None}
+        resolved = {
+            name: self._files(step, name, value, values) for name, value in step.files.items() if value is not None
+        }
         external = {name: external_files(found) for name, found in resolved.items()}
         digests = {name: [record.digest for record in records] for name, records in inputs.items()}
         digests |= {name: [artifact.digest] for name, artifact in external.items()}
@@ -201,9 +203,9 @@ class Driver:
             properties=record.properties,
         )
 
-    def _files(self, step: StepPlan, name: str, value: Json) -> TaskFiles:
+    def _files(self, step: StepPlan, name: str, value: Json, choice: Mapping[str, Json]) -> TaskFiles:
         label = f"{step.id}({name}=...)"
-        return sources.resolve(label, self._substitute(value), self.request.code_root, self.memo)
+        return sources.resolve(label, self._substitute(value), self.request.code_root, self.memo, choice)
 
     def _substitute(self, value: Json) -> Json:
         return parameters.substitute(value, self.request.parameters, self._value)

@@ -166,7 +166,12 @@ def _parameter(task: Task, name: str, kind: str, annotation: Any) -> Any:
         return Beam(beam.profile, beam.runner, beam.workers, beam.options) if beam else Beam()
     if kind == "files":
         given = task.files.get(name)
-        return given and Files(given.base, tuple(FileEntry(f.path, f.name, f.size, f.sha256) for f in given.files))
+        return given and Files(
+            given.base,
+            tuple(FileEntry(f.path, f.name, f.size, f.sha256) for f in given.files),
+            given.span,
+            given.version,
+        )
     if kind == "module":
         path = task.modules.get(name)
         return path and ModuleFile(os.path.join(task.code_root, path), path.removesuffix(".py").replace("/", "."))

@@ -6,10 +6,10 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from penstock.data import files
+from penstock.data import files, spans
 from penstock.pipeline.errors import DataError, Unsupported
 from penstock.pipeline.plan import Json
 from penstock.pipeline.task import TaskFile, TaskFiles
@@ -57,29 +57,48 @@ def _opened(path: str) -> sqlite3.Connection:
     return opened
 
 
-def resolve(parameter: str, value: Json, base: str, memo: HashMemo) -> TaskFiles:
-    """Resolve a path, folder or glob into its files.
+def resolve(
+    parameter: str, value: Json, base: str, memo: HashMemo, choice: Mapping[str, Json] | None = None
+) -> TaskFiles:
+    """Resolve a path, folder, glob or pattern of spans into its files.
 
     Args:
         parameter: "CsvExampleGen(input_base=...)", for messages.
         value: What was passed.
         base: The folder that relative paths are relative to.
         memo: Known hashes.
+        choice: The step's parameters, of which `span`, `span_range` and so on choose spans.
 
     Raises:
-        DataError: There is no such file, or it can't be read.
+        DataError: There is no such file or span, or it can't be read.
     """
     if not isinstance(value, str):
         raise Unsupported(f"{parameter} takes one path, folder or glob as text, got {value!r:.60}.")
-    if "{SPAN" in value or "{VERSION" in value or "{YYYY}" in value:
-        raise Unsupported(f"{parameter} got the span pattern {value!r}; this version takes plain paths and globs.")
     if "://" in value:
         raise Unsupported(f"{parameter} got the URL {value!r}; this version reads local files.")
     path = os.path.normpath(os.path.join(base, os.path.expanduser(value)))
+    if spans.has_spans(path):
+        return _of_spans(parameter, path, choice or {}, memo)
     folder, names = files.list_files(path)
     if not names:
         raise DataError(_nothing(parameter, path))
     return TaskFiles(base=folder, files=tuple(_entries(parameter, folder, names, memo)))
+
+
+def _of_spans(parameter: str, pattern: str, choice: Mapping[str, Json], memo: HashMemo) -> TaskFiles:
+    try:
+        found = spans.resolve(pattern, spans.SpanChoice.of(choice))
+    except spans.SpanError as error:
+        raise DataError(f"{parameter}: {error}") from error
+    listed = {path: files.list_files(path) for path in found.paths}
+    for path, (_, names) in listed.items():
+        if not names:
+            raise DataError(_nothing(parameter, path))
+    folder = spans.base_of(pattern)
+    below = {os.path.relpath(os.path.join(base, name), folder) for base, names in listed.values() for name in names}
+    names = sorted(name.replace(os.sep, "/") for name in below)
+    entries = tuple(_entries(parameter, folder, names, memo))
+    return TaskFiles(base=folder, files=entries, span=found.span, version=found.version)
 
 
 def _entries(parameter: str, folder: str, names: Iterable[str], memo: HashMemo) -> Iterable[TaskFile]:

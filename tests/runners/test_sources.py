@@ -115,8 +115,8 @@ MESSAGES = [
     ("data/*.tsv", DataError, "Gen(data=...): there is no file at {base}/data/*.tsv. The folder {base}/data holds: "
      ".hidden, a.csv, b.csv. Pass another path."),
     ("gs://bucket/x", Unsupported, "Gen(data=...) got the URL 'gs://bucket/x'; this version reads local files."),
-    ("data/{{SPAN}}/x", Unsupported, "Gen(data=...) got the span pattern 'data/{{SPAN}}/x'; this version takes plain "
-     "paths and globs."),
+    ("data/{{SPAN}}/x", DataError, "Gen(data=...): {base}/data/{{SPAN}}/x: there is no span. Put the data there, or "
+     "correct the pattern."),
     (["a", "b"], Unsupported, "Gen(data=...) takes one path, folder or glob as text, got ['a', 'b']."),
 ]  # fmt: skip
 

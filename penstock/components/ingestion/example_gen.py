@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from penstock.artifacts import Examples
 from penstock.data.errors import DataFormatError
 from penstock.data.row_filter import RowFilter
+from penstock.data.spans import PARAMETERS as SPAN_PARAMETERS
+from penstock.data.spans import SpanChoice
 from penstock.data.splits import Splits
 from penstock.pipeline import Beam, DataError, FileEntry, Files, ParameterError
 
@@ -30,11 +32,13 @@ class Choice:
         splits: How rows are split.
         columns: The columns to take, in this order; None for all.
         row_filter: Which rows to take.
+        asks_for_spans: Whether spans were asked for, so that the path must have them.
     """
 
     splits: Splits
     columns: tuple[str, ...] | None = None
     row_filter: RowFilter | None = None
+    asks_for_spans: bool = False
 
     @classmethod
     def of(
@@ -45,8 +49,9 @@ class Choice:
         input_splits: Mapping[str, str] | None = None,
         columns: Sequence[str] | None = None,
         row_filter: str | None = None,
+        **spans: Any,
     ) -> Choice:
-        """Reads what a component was given.
+        """Reads what a component was given; the choice of spans is read by the driver, and only checked here.
 
         Raises:
             ValueError: It can't be right.
@@ -60,6 +65,7 @@ class Choice:
             Splits.of(splits, partition_feature, input_splits),
             None if columns is None else tuple(columns),
             None if row_filter is None else RowFilter(row_filter),
+            not SpanChoice.of(spans).empty,
         )
 
 
@@ -73,7 +79,7 @@ def _check_columns(columns: Sequence[str] | None) -> None:
         raise ValueError(f"columns names {twice!r} twice.")
 
 
-_CHOICE = ("splits", "partition_feature", "input_splits", "columns", "row_filter")
+_CHOICE = ("splits", "partition_feature", "input_splits", "columns", "row_filter", *SPAN_PARAMETERS)
 
 
 def check_choice(component: str, parameters: Mapping[str, Any]) -> None:
@@ -124,13 +130,27 @@ def ingest_files(
         endings: Of the names of such files.
         source: From paths to their rows.
     """
+    if choice.asks_for_spans and input_base.span is None:
+        raise ParameterError(
+            f"{component}: {', '.join(SPAN_PARAMETERS)} choose among the spans of input_base=, and it has none. "
+            'Write it as "data/span-{SPAN}/*" or "data/{YYYY}-{MM}-{DD}".'
+        )
     entries = chosen_files(input_base, endings)
     with reading_parameters(component):
         split_names = choice.splits.of_files([entry.name for entry in entries], input_base.base)
     split_of = {entry.path: name for entry, name in zip(entries, split_names, strict=True)}
     if choice.splits.patterns is not None:
         split_of = {path: name for path, name in split_of.items() if name}
-    return ingest(component, examples, choice, beam, source=source(tuple(split_of)), split_of=split_of)
+    return ingest(
+        component,
+        examples,
+        choice,
+        beam,
+        source=source(tuple(split_of)),
+        split_of=split_of,
+        span=input_base.span or 0,
+        version=input_base.version or 0,
+    )
 
 
 def ingest(

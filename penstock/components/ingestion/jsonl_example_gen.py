@@ -26,6 +26,10 @@ def JsonlExampleGen(
     examples: Output[Examples],
     *,
     input_base: Files,
+    span: int | None = None,
+    version: int | None = None,
+    span_range: list[int] | None = None,
+    last_spans: int | None = None,
     splits: dict[str, int] | None = None,
     partition_feature: str | None = None,
     input_splits: dict[str, str] | None = None,
@@ -43,6 +47,11 @@ def JsonlExampleGen(
         examples: The rows in splits; one shard a split for each range of the files.
         input_base: A file, a folder or a glob. Of a folder with files of other kinds, those whose names end in
             `.jsonl`, `.ndjson` or `.json`, with or without `.gz`, are read.
+            The path may be a pattern of spans and versions: "data/span-{SPAN}/v{VERSION}/*", "data/{YYYY}-{MM}-{DD}".
+        span: The span to read; by default the latest.
+        version: The version to read; by default the latest of each span.
+        span_range: The first and the last span to read, as [3, 7]; none may be missing.
+        last_spans: How many spans to read up to the latest; none may be missing.
         splits: Weights by the split's name; by default 2 parts train, 1 part eval.
         partition_feature: The column whose value alone decides the split, so that its rows stay together.
         input_splits: Splits by the files instead: patterns of names below `input_base`, by split.
@@ -60,6 +69,10 @@ def JsonlExampleGen(
             input_splits=input_splits,
             columns=columns,
             row_filter=row_filter,
+            span=span,
+            version=version,
+            span_range=span_range,
+            last_spans=last_spans,
         )
         declared = check_types(column_types or {})
     ingest_files(
