@@ -22,6 +22,7 @@ class RunObserver(Protocol):
     - run_started: pipeline, root, code_root, steps (a list of {id, name, needs}).
     - step_started: step, attempt, reason (why it runs and is not reused).
     - step_progress: step, done, total (or null), metrics.
+    - step_retried: step, attempt (the one that failed), reason, delay (seconds until the next one).
     - step_finished: step, state, reason, seconds, log (a path, "" without a worker), failure (null, or type, message,
       fault, where, traceback), withheld, gate.
     - run_finished: state, seconds.
@@ -29,6 +30,34 @@ class RunObserver(Protocol):
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Take one event; it has at least `event` and `at` (seconds since the epoch)."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which steps of a plan are to run; what is outside comes from earlier runs. An empty one selects everything.
+
+    Attributes:
+        first: Run from these steps on.
+        last: Run up to these steps.
+        only: Run these steps alone.
+        skip: Don't run these steps.
+    """
+
+    first: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+
+    def options(self) -> dict[str, tuple[str, ...]]:
+        """Return the names by the options of `penstock run` that stand for them."""
+        return {"--from": self.first, "--to": self.last, "--only": self.only, "--skip": self.skip}
+
+    def __bool__(self) -> bool:
+        return any(self.options().values())
+
+    def __str__(self) -> str:
+        """Write it as options."""
+        return " ".join(f"{option} {name}" for option, names in self.options().items() for name in names)
 
 
 @dataclass(frozen=True)
@@ -44,6 +73,8 @@ class RunRequest:
         beam_workers: Workers of the direct Beam profile.
         cache: False runs every step.
         refresh: Steps that run even though an earlier result could be reused.
+        selection: The steps to run; all by default.
+        resume: A run of the same pipeline whose finished steps are reused, "" for none.
         verify: A result is reused only after its files' sha256 were checked.
         command: What was typed, for the record.
         observers: Are told of every event.
@@ -58,6 +89,8 @@ class RunRequest:
     cache: bool = True
     refresh: tuple[str, ...] = ()
     verify: bool = False
+    selection: Selection = Selection()
+    resume: str = ""
     command: str = ""
     observers: tuple[RunObserver, ...] = ()
 

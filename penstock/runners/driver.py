@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -16,7 +16,7 @@ from penstock.metadata.store import MetadataStore
 from penstock.pipeline import parameters
 from penstock.pipeline.errors import DataError, Unsupported
 from penstock.pipeline.importer import IMPORTER
-from penstock.pipeline.plan import AnyNode, Binding, ImporterPlan, Json, Plan, StepPlan
+from penstock.pipeline.plan import AnyNode, Binding, ImporterPlan, Json, Plan, StepPlan, value_bindings
 from penstock.pipeline.runner import RunRequest
 from penstock.pipeline.task import Task, TaskArtifact, TaskBeam, TaskFiles, TaskOutput
 from penstock.runners import cache_key, sources
@@ -47,6 +47,15 @@ class Drive:
     source: ExecutionRecord | None = None
 
 
+@dataclass(frozen=True)
+class _Arguments:
+    """What a step is given: parameters with tokens replaced, input artifacts, source files."""
+
+    values: dict[str, Json]
+    inputs: dict[str, list[ArtifactRecord]]
+    files: dict[str, TaskFiles]
+
+
 @dataclass
 class Driver:
     """Drives the nodes of one run; remembers what each has made, for those that come after."""
@@ -75,22 +84,46 @@ class Driver:
         kind = type(node).__struct_config__.tag
         raise Unsupported(f"Node {node.id!r} is of kind {kind!r}; this version runs steps and importers.")
 
+    def known(self, step: StepPlan, open_nodes: Collection[str]) -> tuple[CacheKey, set[str]]:
+        """Return the key of a step as far as it is known while some nodes have made nothing yet.
+
+        Returns:
+            The known ingredients, and the names of those that aren't.
+        """
+        waiting = {name for name, value in step.parameters.items() if _waits(value, open_nodes)}
+        waiting_inputs = {
+            name for name, bound in step.inputs.items() if any(binding.node in open_nodes for binding in bound)
+        } | {name for name, value in step.files.items() if _waits(value, open_nodes)}
+        settled = msgspec.structs.replace(
+            step,
+            parameters={name: value for name, value in step.parameters.items() if name not in waiting},
+            paths=tuple(name for name in step.paths if name not in waiting),
+            inputs={name: bound for name, bound in step.inputs.items() if name not in waiting_inputs},
+            files={name: value for name, value in step.files.items() if name not in waiting_inputs},
+        )
+        unknown = {f"parameter:{name}" for name in waiting} | {f"input:{name}" for name in waiting_inputs}
+        return self._key(settled, self._arguments(settled)), unknown
+
     def _step(self, step: StepPlan) -> Drive:
+        found = self._arguments(step)
+        key = self._key(step, found)
+        task = self._task(step, key, found.values, found.inputs, found.files)
+        recorded: dict[str, list[int | NewArtifact]] = {
+            name: [record.id for record in records] for name, records in found.inputs.items()
+        }
+        recorded |= {name: [external_files(files)] for name, files in found.files.items()}
+        return self._decide(step, task, key, recorded)
+
+    def _arguments(self, step: StepPlan) -> _Arguments:
         values = {name: self._substitute(value) for name, value in step.parameters.items()}
         inputs = {name: [self._artifact(each) for each in bindings] for name, bindings in step.inputs.items()}
-        resolved = {
-            name: self._files(step, name, value, values) for name, value in step.files.items() if value is not None
-        }
-        external = {name: external_files(found) for name, found in resolved.items()}
-        digests = {name: [record.digest for record in records] for name, records in inputs.items()}
-        digests |= {name: [artifact.digest] for name, artifact in external.items()}
-        key = cache_key.of_step(step, self._placed(step, values), digests, self.plan.sources)
-        task = self._task(step, key, values, inputs, resolved)
-        recorded: dict[str, list[int | NewArtifact]] = {
-            name: [record.id for record in records] for name, records in inputs.items()
-        }
-        recorded |= {name: [artifact] for name, artifact in external.items()}
-        return self._decide(step, task, key, recorded)
+        given = {name: value for name, value in step.files.items() if value is not None}
+        return _Arguments(values, inputs, {name: self._files(step, name, value) for name, value in given.items()})
+
+    def _key(self, step: StepPlan, found: _Arguments) -> CacheKey:
+        digests = {name: [record.digest for record in records] for name, records in found.inputs.items()}
+        digests |= {name: [_digest(files)] for name, files in found.files.items()}
+        return cache_key.of_step(step, self._placed(step, found.values), digests, self.plan.sources)
 
     def _placed(self, step: StepPlan, values: Mapping[str, Json]) -> dict[str, Json]:
         """Return parameters for the cache key: an effect elsewhere is another effect, so its paths count whole."""
@@ -203,9 +236,9 @@ class Driver:
             properties=record.properties,
         )
 
-    def _files(self, step: StepPlan, name: str, value: Json, choice: Mapping[str, Json]) -> TaskFiles:
+    def _files(self, step: StepPlan, name: str, value: Json) -> TaskFiles:
         label = f"{step.id}({name}=...)"
-        return sources.resolve(label, self._substitute(value), self.request.code_root, self.memo, choice)
+        return sources.resolve(label, self._substitute(value), self.request.code_root, self.memo)
 
     def _substitute(self, value: Json) -> Json:
         return parameters.substitute(value, self.request.parameters, self._value)
@@ -215,6 +248,10 @@ class Driver:
 
     def _artifact(self, binding: Binding) -> ArtifactRecord:
         return self.made[binding.node][binding.output][0]
+
+
+def _waits(value: Json, open_nodes: Collection[str]) -> bool:
+    return any(binding.node in open_nodes for binding in value_bindings(value))
 
 
 def component_of(node: AnyNode) -> str:

@@ -30,6 +30,8 @@ def gather(request: RunRequest) -> dict[str, Any]:
     return {
         "parameters": dict(request.parameters),
         "command": request.command,
+        **({"resumed": request.resume} if request.resume else {}),
+        **({"selection": str(request.selection)} if request.selection else {}),
         "python": platform.python_version(),
         "platform": f"{sys.platform}-{platform.machine()}",
         "user": _user(),

@@ -33,10 +33,12 @@ from penstock.runners.events import RunLog
 from penstock.runners.executor import describe, full_disk
 from penstock.runners.interrupts import Interrupts
 from penstock.runners.layout import Layout, new_id
+from penstock.runners.partial_driver import PartialDriver
 from penstock.runners.pool import WorkerPool
 from penstock.runners.publisher import Publisher
 from penstock.runners.recovery import recover
 from penstock.runners.scheduler import CACHED, Scheduler
+from penstock.runners.selection import check_results, scope_of
 from penstock.runners.sources import HashMemo
 from penstock.runners.step_names import check_names
 
@@ -54,12 +56,16 @@ class LocalRunner:
                 f"There is no Beam profile {request.beam!r}.{nearest(request.beam, BEAM_PROFILES)} "
                 f"This version runs: {listing(BEAM_PROFILES)}."
             )
-        check_names("--refresh", request.refresh, plan)
+        if request.refresh or request.selection:
+            check_names("--refresh", request.refresh, plan)
+            scope_of(plan, request.selection)
         layout = Layout(request.root)
         prepare_root(layout)
         with ExitStack() as stack:
             store = stack.enter_context(MlmdStore.open(layout.database))
             recover(store, layout)
+            if request.selection:
+                check_results(store, plan, scope_of(plan, request.selection))
             run = new_id()
             lock = locks.acquire(layout, run)
             stack.callback(lock.drop)
@@ -70,7 +76,8 @@ class LocalRunner:
             stack.callback(shutil.rmtree, layout.staging(run), True)
             pool = WorkerPool(request.workers or os.cpu_count() or 1, layout.root)
             stack.callback(pool.close)  # the first to be called: nobody writes any more when staging is removed
-            driver = Driver(run, plan, request, store, layout, memo)
+            driver_class = PartialDriver if request.selection else Driver
+            driver = driver_class(run, plan, request, store, layout, memo)
             interrupts = stack.enter_context(Interrupts())
             result = _LocalRun(driver, Publisher(store, layout), pool, log, interrupts).run()
             lock.release()  # all is recorded; after an exception the next start sees to what isn't
@@ -184,6 +191,8 @@ class _LocalRun:
                 self._reuse(node_id, drive, started)
             elif drive.task is not None:
                 self._begin(drive, drive.task)
+            else:
+                self._leave_out(node_id, drive)
 
     def _begin(self, drive: Drive, task: Task) -> None:
         self._flush()
@@ -191,6 +200,11 @@ class _LocalRun:
         self.tasks[task.execution] = task
         self.log.step_started(task.step, task.attempt, drive.reason)
         self.pool.submit(task)
+
+    def _leave_out(self, node_id: str, drive: Drive) -> None:
+        """Record a node that the run's selection leaves out."""
+        self.skipped.append(drive.execution)
+        self._ended(StepResult(node_id, SKIPPED, drive.reason))
 
     def _reuse(self, node_id: str, drive: Drive, started: float) -> None:
         assert drive.source is not None

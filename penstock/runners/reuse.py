@@ -35,14 +35,30 @@ class Cache:
         Returns:
             None and why the step has to run, when there is no such execution.
         """
+        if self.request.resume:
+            finished = self._finished(key)
+            if finished and not self.damage(finished) and not self._effect_gone(step, finished):
+                return finished, f"finished in run {self.request.resume}, which is resumed"
         off = self.switched_off(step)
         if off:
             return None, off
         found = self.store.find_cached(key.digest)
         if found is None:
-            return None, explanation.reason(self.layout, self.pipeline, step.id, key.ingredients)
+            return None, self._why_not(step.id, key)
         problem = _too_old(step, found) or self.damage(found) or self._effect_gone(step, found)
         return (None, problem) if problem else (found, f"unchanged since run {found.run}")
+
+    def _finished(self, key: CacheKey) -> ExecutionRecord | None:
+        """Return what the resumed run finished with this key, whatever the cache's policy says."""
+        for step in self.store.executions(self.request.resume):
+            if step.cache_key == key.digest and step.state in ("COMPLETE", "CACHED"):
+                return self.store.execution(step.cached_from) if step.cached_from else step
+        return None
+
+    def _why_not(self, step: str, key: CacheKey) -> str:
+        if not os.path.isdir(os.path.dirname(self.layout.execution(self.pipeline, step, "-"))):
+            return "no earlier result"
+        return explanation.reason(self.layout, self.pipeline, step, key.ingredients)
 
     def switched_off(self, step: StepPlan) -> str:
         """Return why a step runs whatever there is, "" when it need not."""
