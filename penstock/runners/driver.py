@@ -118,7 +118,9 @@ class Driver:
         values = {name: self._substitute(value) for name, value in step.parameters.items()}
         inputs = {name: [self._artifact(each) for each in bindings] for name, bindings in step.inputs.items()}
         given = {name: value for name, value in step.files.items() if value is not None}
-        return _Arguments(values, inputs, {name: self._files(step, name, value) for name, value in given.items()})
+        return _Arguments(
+            values, inputs, {name: self._files(step, name, value, values) for name, value in given.items()}
+        )
 
     def _key(self, step: StepPlan, found: _Arguments) -> CacheKey:
         digests = {name: [record.digest for record in records] for name, records in found.inputs.items()}
@@ -236,9 +238,9 @@ class Driver:
             properties=record.properties,
         )
 
-    def _files(self, step: StepPlan, name: str, value: Json) -> TaskFiles:
+    def _files(self, step: StepPlan, name: str, value: Json, choice: Mapping[str, Json]) -> TaskFiles:
         label = f"{step.id}({name}=...)"
-        return sources.resolve(label, self._substitute(value), self.request.code_root, self.memo)
+        return sources.resolve(label, self._substitute(value), self.request.code_root, self.memo, choice)
 
     def _substitute(self, value: Json) -> Json:
         return parameters.substitute(value, self.request.parameters, self._value)
