@@ -10,7 +10,7 @@ import msgspec
 
 from penstock.pipeline.plan import Plan, dependencies
 from penstock.pipeline.runner import RunObserver, StepResult
-from penstock.pipeline.task import Progress
+from penstock.pipeline.task import Failure, Progress
 
 
 class RunLog:
@@ -38,6 +38,11 @@ class RunLog:
         """Pass on a step's own report."""
         self._tell("step_progress", step=step, done=progress.done, total=progress.total, metrics=progress.metrics)
 
+    def step_retried(self, step: str, attempt: int, failure: Failure, delay: float) -> None:
+        """Tell that an attempt has failed and another follows."""
+        told = f"attempt {attempt} failed: {failure.message}"
+        self._tell("step_retried", step=step, attempt=attempt, reason=told, delay=round(delay, 3))
+
     def step_finished(self, result: StepResult) -> None:
         """Tell how a step ended."""
         self._tell(
@@ -47,7 +52,7 @@ class RunLog:
             reason=result.reason,
             seconds=result.seconds,
             log=result.log,
-            failure=msgspec.to_builtins(result.failure),
+            failure=msgspec.json.decode(msgspec.json.encode(result.failure)),
             withheld=result.withheld,
             gate=result.gate,
         )
