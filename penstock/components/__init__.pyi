@@ -16,6 +16,7 @@ from .validation.distribution_config import FeatureComparator as FeatureComparat
 from .validation.distribution_validator import DistributionValidator as DistributionValidator
 from .validation.example_validator import ExampleValidator as ExampleValidator
 from .validation.import_schema_gen import ImportSchemaGen as ImportSchemaGen
+from .validation.rule_config import CustomRule as CustomRule
 from .validation.schema_gen import SchemaGen as SchemaGen
 from .validation.statistics_gen import StatisticsGen as StatisticsGen
 from .validation.stats_options import StatsOptions as StatsOptions

@@ -15,10 +15,9 @@ PUBLIC = {
         step
     """,
     "penstock.components": """
-        AvroExampleGen CsvExampleGen DistributionValidator DistributionValidatorConfig EvalArgs Evaluator
+        AvroExampleGen CsvExampleGen CustomRule DistributionValidator DistributionValidatorConfig EvalArgs Evaluator
         ExampleValidator FeatureComparator ImportExampleGen ImportSchemaGen Importer JsonlExampleGen Metric
-        ParquetExampleGen Pusher SchemaGen StatisticsGen StatsOptions
-        TrainArgs Trainer Transform
+        ParquetExampleGen Pusher SchemaGen StatisticsGen StatsOptions TrainArgs Trainer Transform
     """,
     "penstock.components.training": """
         DataAccessor FnArgs RecordBatchesOptions TensorFlowDatasetOptions save_model

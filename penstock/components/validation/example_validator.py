@@ -6,8 +6,9 @@ import logging
 from typing import Literal
 
 from penstock.artifacts import ExampleAnomalies, ExampleStatistics, Schema
+from penstock.components.validation.rule_config import CustomRule
 from penstock.components.validation.split_selection import kept_splits
-from penstock.pipeline import GateFailed, Input, Output, component
+from penstock.pipeline import GateFailed, Input, ModuleFile, Output, component
 
 
 @component(gates="statistics.examples")
@@ -23,6 +24,8 @@ def ExampleValidator(
     fail_on: Literal["error", "never"] = "error",
     environment: str = "",
     severities: dict[str, Literal["ERROR", "WARNING"]] | None = None,
+    custom_rules: list[CustomRule] | None = None,
+    module_file: ModuleFile | None = None,
 ) -> None:
     """Hold the statistics of every split against a schema; fail on what TFDV calls an error.
 
@@ -42,16 +45,30 @@ def ExampleValidator(
         environment: Where the data comes from, such as "SERVING": features that the schema has not in this
             environment may be missing. By default the schema's environments don't count.
         severities: Severities by anomaly type, such as {"SCHEMA_NEW_COLUMN": "WARNING"}; all are "ERROR" by default.
+        custom_rules: Rules of your own, such as `CustomRule("mean(fare) < 50")`.
+        module_file: The file with the functions that custom rules name.
     """
     from penstock.components.validation.anomaly_report import refusal, warning_lines
+    from penstock.components.validation.custom_rules import apply_rules, check_rules
     from penstock.components.validation.split_validation import references_of, validate_splits
     from penstock.data.protos import read_schema, read_statistics, split_names_of, write_anomalies
 
+    rules = custom_rules or []
+    check_rules(rules, module_file)
     splits = kept_splits("ExampleValidator", split_names_of(statistics.path), exclude_splits)
     described = {split: read_statistics(statistics.path, split) for split in splits}
     compared = (previous_statistics, serving_statistics, previous_version_statistics)
     references = references_of(splits, *(each.path if each is not None else None for each in compared))
     validations = validate_splits(described, read_schema(schema.path), environment, severities or {}, references)
+    for split, validation in validations.items():
+        validations[split] = apply_rules(
+            validation,
+            described[split],
+            rules,
+            environment=environment,
+            references=references[split],
+            module_file=module_file,
+        )
     for split, validation in validations.items():
         write_anomalies(anomalies.path, split, validation.proto())
     anomalies.properties.update(span=statistics.properties.get("span", 0), split_names=splits)

@@ -1,0 +1,288 @@
+"""Custom rules as expressions over statistics, such as "mean(fare) < 50 and missing_fraction(company) <= 0.1".
+
+The language is small: numbers, strings, the functions of `FUNCTIONS` over features, `num_examples`, `previous(...)` for
+the same figure of the previous statistics, arithmetic, comparison, AND, OR, NOT, BETWEEN. SQL's `=` and `<>` are taken
+as well as `==` and `!=`.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics, Histogram
+
+from penstock.components.validation.feature_view import FeatureView, examples_of, view_of, views
+from penstock.pipeline.errors import ParameterError, listing, nearest
+
+_KEYWORDS = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|\b(and|or|not)\b|<>|(?<![<>=!])=(?!=)""", re.I)
+_BETWEEN = re.compile(
+    r"(?P<what>[\w.]+\([^()]*\)|[\w.]+)\s+between\s+(?P<low>[^\s()]+)\s+and\s+(?P<high>[^\s()]+)", re.I
+)
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+_ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+Figure = float | None
+
+
+def _numeric(name: str) -> Callable[[FeatureView], Figure]:
+    def of(view: FeatureView) -> Figure:
+        numbers = view.statistics.num_stats
+        weighted = numbers.weighted_numeric_stats
+        has_weighted = view.by_weight and name in weighted.DESCRIPTOR.fields_by_name
+        return float(getattr(weighted if has_weighted else numbers, name)) if view.range is not None else None
+
+    return of
+
+
+def _string(name: str) -> Callable[[FeatureView], Figure]:
+    return lambda view: (
+        float(getattr(view.statistics.string_stats, name)) if view.statistics.HasField("string_stats") else None
+    )
+
+
+FUNCTIONS: dict[str, Callable[[FeatureView], Figure]] = {
+    "mean": _numeric("mean"),
+    "std_dev": _numeric("std_dev"),
+    "median": _numeric("median"),
+    "min": _numeric("min"),
+    "max": _numeric("max"),
+    "num_zeros": _numeric("num_zeros"),
+    "num_nan": lambda view: float(view.nans) if view.statistics.HasField("num_stats") else None,
+    "unique": _string("unique"),
+    "avg_length": _string("avg_length"),
+    "num_missing": lambda view: view.missing,
+    "num_present": lambda view: view.present,
+    "missing_fraction": lambda view: view.missing / view.rows if view.rows else 0.0,
+    "num_values": lambda view: view.values,
+    "min_num_values": lambda view: float(view.common.min_num_values),
+    "max_num_values": lambda view: float(view.common.max_num_values),
+    "avg_num_values": lambda view: float(view.common.avg_num_values),
+}
+"""Figures of a feature by name; None where its type has no such figure."""
+
+TWO_ARGUMENTS = ("frequency", "quantile")
+"""`frequency(payment, "Cash")` is a value's share of all values, `quantile(fare, 0.9)` a quantile in tenths."""
+
+
+@dataclass
+class Evaluation:
+    """What came of an expression.
+
+    Attributes:
+        holds: Whether it is true.
+        features: The features that it names, in order.
+        figures: What was read, such as "mean(fare) = 62.1".
+        skipped: Whether it compares with previous statistics that there aren't.
+    """
+
+    holds: bool = True
+    features: list[str] = field(default_factory=list)
+    figures: list[str] = field(default_factory=list)
+    skipped: bool = False
+
+
+class _NoPreviousError(Exception):
+    """An expression compares with previous statistics, and there are none."""
+
+
+def parse(rule: str) -> ast.expr:
+    """Read an expression.
+
+    Raises:
+        ParameterError: It isn't one of this language.
+    """
+    text = _BETWEEN.sub(r"(\g<low> <= \g<what> <= \g<high>)", rule)
+    text = _KEYWORDS.sub(_as_python, text)
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError as error:
+        raise ParameterError(
+            f"The rule {rule!r} is no expression: {error.msg}. Write one such as 'mean(fare) < 50'."
+        ) from error
+    for node in ast.walk(tree):
+        _check(node, rule)
+    return tree
+
+
+def evaluate(
+    rule: str, dataset: DatasetFeatureStatistics, previous: DatasetFeatureStatistics | None, by_weight: bool = False
+) -> Evaluation:
+    """Evaluate an expression on one data set.
+
+    Args:
+        rule: The expression.
+        dataset: What it is about.
+        previous: What `previous(...)` is about; without it a rule that asks for it is skipped.
+        by_weight: Whether counts are weights.
+
+    Raises:
+        ParameterError: It isn't one of this language, or names a feature or a figure that there isn't.
+    """
+    evaluator = _Evaluator(rule, dataset, previous, by_weight)
+    tree = parse(rule)
+    try:
+        value = evaluator.value(tree, dataset)
+    except _NoPreviousError:
+        evaluator.found.skipped = True
+        return evaluator.found
+    except ZeroDivisionError:
+        value = False
+        evaluator.found.figures.append("a division by zero")
+    if not isinstance(value, bool):
+        raise ParameterError(
+            f"The rule {rule!r} is {value!r}, which is neither true nor false. Compare it: '... < 50'."
+        )
+    evaluator.found.holds = value
+    return evaluator.found
+
+
+def _as_python(match: re.Match[str]) -> str:
+    if match[1]:
+        return match[1]
+    return match[2].lower() if match[2] else {"<>": "!=", "=": "=="}[match[0]]
+
+
+_PLAIN = (
+    ast.BoolOp,
+    ast.And,
+    ast.Or,
+    ast.UnaryOp,
+    ast.Not,
+    ast.USub,
+    ast.Compare,
+    ast.BinOp,
+    ast.Call,
+    ast.Name,
+    ast.Load,
+    ast.Constant,
+    ast.Attribute,
+    *_COMPARISONS,
+    *_ARITHMETIC,
+)
+
+
+def _check(node: ast.AST, rule: str) -> None:
+    if not isinstance(node, _PLAIN):
+        raise ParameterError(
+            f"The rule {rule!r} uses {type(node).__name__}, which the language of rules doesn't have. Use a function: "
+            f"'module:function'."
+        )
+    if isinstance(node, ast.Call):
+        known = [*FUNCTIONS, *TWO_ARGUMENTS, "previous"]
+        name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
+        if name not in known:
+            raise ParameterError(
+                f"The rule {rule!r} calls {name!r}, which there isn't.{nearest(name, known)} There are: "
+                f"{', '.join(known)}."
+            )
+        expected = 2 if name in TWO_ARGUMENTS else 1
+        if len(node.args) != expected or node.keywords:
+            raise ParameterError(f"The rule {rule!r}: {name} takes {expected} arguments, got {len(node.args)}.")
+
+
+class _Evaluator:
+    def __init__(
+        self, rule: str, dataset: DatasetFeatureStatistics, previous: DatasetFeatureStatistics | None, by_weight: bool
+    ) -> None:
+        self.found = Evaluation()
+        self._rule, self._dataset, self._previous, self._by_weight = rule, dataset, previous, by_weight
+
+    def value(self, node: ast.expr, dataset: DatasetFeatureStatistics) -> Any:
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.BoolOp):
+            values = [bool(self.value(each, dataset)) for each in node.values]
+            return all(values) if isinstance(node.op, ast.And) else any(values)
+        if isinstance(node, ast.UnaryOp):
+            value = self.value(node.operand, dataset)
+            return not value if isinstance(node.op, ast.Not) else -value
+        if isinstance(node, ast.BinOp):
+            return _ARITHMETIC[type(node.op)](self.value(node.left, dataset), self.value(node.right, dataset))
+        if isinstance(node, ast.Compare):
+            return all(self._comparisons(node, dataset))
+        if isinstance(node, ast.Call):
+            return self._call(node, dataset)
+        return self._of_all(node, dataset)
+
+    def _comparisons(self, node: ast.Compare, dataset: DatasetFeatureStatistics) -> Iterator[bool]:
+        left = self.value(node.left, dataset)
+        for sign, other in zip(node.ops, node.comparators, strict=True):
+            right = self.value(other, dataset)
+            yield bool(_COMPARISONS[type(sign)](left, right))
+            left = right
+
+    def _of_all(self, node: ast.expr, dataset: DatasetFeatureStatistics) -> float:
+        name = ast.unparse(node)
+        if name != "num_examples":
+            raise ParameterError(
+                f"The rule {self._rule!r} names {name!r} by itself; only num_examples stands so. For a feature's "
+                f"figure: 'mean({name})'."
+            )
+        return self._read(name, examples_of(dataset, self._by_weight), dataset)
+
+    def _call(self, node: ast.Call, dataset: DatasetFeatureStatistics) -> Any:
+        name = ast.unparse(node.func)
+        if name == "previous":
+            if self._previous is None:
+                raise _NoPreviousError
+            return self.value(node.args[0], self._previous)
+        feature = self._feature(node.args[0])
+        view = view_of(dataset, feature, self._by_weight)
+        if view is None:
+            known = [each.name for each in views(dataset)]
+            raise ParameterError(
+                f"The rule {self._rule!r} names the feature {feature!r}, which the statistics don't have."
+                f"{nearest(feature, known)} They have: {listing(known)}."
+            )
+        if feature not in self.found.features:
+            self.found.features.append(feature)
+        figure = self._two_arguments(name, view, node.args[1]) if name in TWO_ARGUMENTS else FUNCTIONS[name](view)
+        if figure is None:
+            raise ParameterError(
+                f"The rule {self._rule!r}: there is no {name} of {feature!r}, which is described as {view.type_name}."
+            )
+        return self._read(ast.unparse(node), figure, dataset)
+
+    def _feature(self, node: ast.expr) -> str:
+        return str(node.value) if isinstance(node, ast.Constant) else ast.unparse(node)
+
+    def _two_arguments(self, name: str, view: FeatureView, argument: ast.expr) -> Figure:
+        if name == "frequency":
+            if not view.statistics.HasField("string_stats"):
+                return None
+            return view.strings.get(self._feature(argument), 0.0) / view.values if view.values else 0.0
+        histogram = view.histogram(Histogram.QUANTILES)
+        share = self.value(argument, self._dataset)
+        if histogram is None or not histogram.buckets:
+            return None
+        position = share * len(histogram.buckets)
+        if not 0.0 <= share <= 1.0 or abs(position - round(position)) > 1e-9:
+            raise ParameterError(
+                f"The rule {self._rule!r}: the statistics hold quantiles in {len(histogram.buckets)} equal steps, so "
+                f"{share!r} can't be told. Make more with StatsOptions(num_quantiles_histogram_buckets=...)."
+            )
+        at = round(position)
+        return float(histogram.buckets[at - 1].high_value if at else histogram.buckets[0].low_value)
+
+    def _read(self, name: str, figure: float, dataset: DatasetFeatureStatistics) -> float:
+        told = name if dataset is self._dataset else f"previous({name})"
+        text = f"{told} = {figure:g}"
+        if text not in self.found.figures:
+            self.found.figures.append(text)
+        return figure
