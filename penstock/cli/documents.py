@@ -9,6 +9,7 @@ from typing import Any
 
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, LineageGraph, RunRecord
 from penstock.runners.causes import Causes, InputChange, Why
+from penstock.runners.forecast import Forecast
 from penstock.runners.layout import Layout
 from penstock.ui.formats import iso_time
 
@@ -101,6 +102,27 @@ def lineage_document(graph: LineageGraph, start: int, layout: Layout) -> dict[st
         "edges": [
             {"artifact": edge.artifact, "execution": edge.execution, "kind": edge.kind, "name": edge.name}
             for edge in graph.edges
+        ],
+    }
+
+
+def forecast_document(told: Forecast) -> dict[str, Any]:
+    """Return what a run would do; `seconds` is null for a step that never ran."""
+    return {
+        "pipeline": told.pipeline,
+        "root": told.root,
+        "pending": told.pending,
+        "seconds": round(told.seconds("run"), 3),
+        "seconds_at_most": round(told.seconds("run", "unknown"), 3),
+        "steps": [
+            {
+                "id": step.id,
+                "action": step.action,
+                "reason": step.reason,
+                "seconds": step.seconds,
+                "waits_for": list(step.waits_for),
+            }
+            for step in told.steps
         ],
     }
 

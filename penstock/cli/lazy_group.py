@@ -22,6 +22,7 @@ class LazyCommand(NamedTuple):
 
 COMMANDS: dict[str, LazyCommand] = {
     "run": LazyCommand("penstock.cli.run", "Run a pipeline."),
+    "plan": LazyCommand("penstock.cli.plan", "Show what a run would do, and why; nothing runs."),
     "check": LazyCommand("penstock.cli.check", "Check a pipeline's wiring without running it."),
     "compile": LazyCommand("penstock.cli.compile", "Compile a pipeline to a plan in JSON."),
     "runs": LazyCommand("penstock.cli.runs", "List, show, remove and cancel runs."),

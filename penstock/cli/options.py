@@ -41,3 +41,17 @@ OfRun = Annotated[
     str | None,
     typer.Option("--run", metavar="RUN", help="The run of the step; its latest by default.", show_default=False),
 ]
+From = Annotated[
+    list[str] | None,
+    typer.Option("--from", metavar="STEP", help="Run this step and what follows from it.", show_default=False),
+]
+To = Annotated[
+    list[str] | None,
+    typer.Option("--to", metavar="STEP", help="Run this step and what it needs.", show_default=False),
+]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", metavar="STEP", help="Run this step alone.", show_default=False)
+]
+SkipStep = Annotated[
+    list[str] | None, typer.Option("--skip", metavar="STEP", help="Don't run this step.", show_default=False)
+]

@@ -17,10 +17,11 @@ from penstock.cli import options
 from penstock.cli.documents import write
 from penstock.cli.exit_codes import ExitCode
 from penstock.cli.loading import compile_pipeline, load_pipeline
+from penstock.cli.plan import show_forecast
 from penstock.cli.printing import console, show_lines
+from penstock.cli.requests import Policy, ResumeCommand, request_for, selection_of
 from penstock.cli.root import root_option
 from penstock.cli.run_result import exit_code, report_on, result_document
-from penstock.pipeline.parameters import RunParameters
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.runner import RunRequest, runner
 from penstock.ui import formats
@@ -30,7 +31,7 @@ from penstock.ui.run_report import RunReport, report
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(cls=ResumeCommand)
 def run(
     file: options.File,
     *,
@@ -39,6 +40,20 @@ def run(
     no_cache: options.NoCache = False,
     refresh: options.Refresh = None,
     verify: options.Verify = False,
+    first: options.From = None,
+    last: options.To = None,
+    only: options.Only = None,
+    skip: options.SkipStep = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume",
+            metavar="[RUN]",
+            help="Go on with a run, the latest by default: its parameters, its finished steps.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, as `penstock plan` does.")] = False,
     workers: Annotated[
         int | None,
         typer.Option("--workers", metavar="N", min=1, help="Steps at once; one a core by default.", show_default=False),
@@ -53,21 +68,13 @@ def run(
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         pipeline = load_pipeline(file)
         plan = compile_pipeline(pipeline)
-        declared = RunParameters(plan.name, plan.parameters)
-        request = RunRequest(
-            parameters=declared.resolve(declared.parse(parameters or ()), os.getcwd()),
-            root=os.path.abspath(root) if root else pipeline.project.root,
-            code_root=pipeline.project.code_root,
-            workers=workers,
-            beam=beam,
-            beam_workers=beam_workers,
-            cache=not no_cache,
-            refresh=tuple(refresh or ()),
-            verify=verify,
-            command=shlex.join(["penstock", *sys.argv[1:]]),
-        )
+        policy = Policy(not no_cache, tuple(refresh or ()), verify, selection_of(first, last, only, skip))
+        asked = request_for(pipeline, plan, parameters, root=root, policy=policy, resume=resume)
+        request = replace(asked, workers=workers, beam=beam, beam_workers=beam_workers)
         again = again_command(file, parameters or [], request)
-        told = _run(plan, request, again)
+        told = None if dry_run else _run(plan, request, again)
+    if dry_run:
+        return show_forecast(plan, request, as_json=as_json)
     if told is None:
         return ExitCode.INTERRUPTED
     show_lines(report(told), sys.stderr if as_json else sys.stdout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -78,7 +78,13 @@ def reason(layout: Layout, pipeline: str, step: str, ingredients: Mapping[str, J
 
 
 def nearest(
-    layout: Layout, pipeline: str, step: str, ingredients: Mapping[str, Json], before: str = ""
+    layout: Layout,
+    pipeline: str,
+    step: str,
+    ingredients: Mapping[str, Json],
+    *,
+    before: str = "",
+    unknown: Collection[str] = (),
 ) -> Earlier | None:
     """Return the execution whose ingredients differ in the fewest places, the latest of several.
 
@@ -88,6 +94,7 @@ def nearest(
         step: The step's id.
         ingredients: What they are compared with.
         before: The ULID of an execution; only earlier ones count.
+        unknown: Names of ingredients that aren't compared.
 
     Returns:
         None when no recent execution has left a key that can be read.
@@ -97,7 +104,7 @@ def nearest(
     fewest = 0
     for execution in _key_files(folder, before):
         key = cache_key.load(os.path.join(folder, execution, KEY))
-        count = len(changed(key.ingredients, ingredients)) if key else 0
+        count = len({*changed(key.ingredients, ingredients)} - {*unknown}) if key else 0
         if key and (best is None or count < fewest):
             best, fewest = Earlier(execution, key), count
     return best

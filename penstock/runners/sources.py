@@ -21,13 +21,15 @@ SETTLED_NS = 2_000_000_000
 class HashMemo:
     """sha256 of files by (path, size, mtime, ctime, inode): ctime can't be set back, so this is sound and cheap.
 
-    It only saves time: where its file can't be used (a full disk, a damaged file), files are hashed each time.
+    With "" for a path it is kept in memory. It only saves time: where its file can't be used (a full disk, a damaged
+    file), files are hashed each time.
     """
 
     def __init__(self, path: str) -> None:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
         try:
-            self._db = _opened(path)
+            if path:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+            self._db = _opened(path or ":memory:")
         except sqlite3.DatabaseError as error:
             logging.getLogger(__name__).warning("%s is not used: %s", path, error)
             self._db = _opened(":memory:")
