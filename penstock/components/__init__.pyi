@@ -14,6 +14,8 @@ from .transform.transform import Transform as Transform
 from .validation.distribution_config import DistributionValidatorConfig as DistributionValidatorConfig
 from .validation.distribution_config import FeatureComparator as FeatureComparator
 from .validation.distribution_validator import DistributionValidator as DistributionValidator
+from .validation.example_diff import ExampleDiff as ExampleDiff
+from .validation.example_diff import ExamplesDiff as ExamplesDiff
 from .validation.example_validator import ExampleValidator as ExampleValidator
 from .validation.import_schema_gen import ImportSchemaGen as ImportSchemaGen
 from .validation.rule_config import CustomRule as CustomRule

@@ -98,7 +98,7 @@ def test_without_a_baseline_nothing_is_compared_and_the_verdict_says_so(validate
 
 
 def test_splits_that_never_meet_are_refused(validate):
-    with pytest.raises(DataError, match=r"no two splits of one name .* have train, the baseline eval"):
+    with pytest.raises(DataError, match=r"no two splits of one name .* has train, the baseline eval"):
         validate({"train": NOW}, {"eval": NOW})
 
 

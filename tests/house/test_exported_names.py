@@ -16,8 +16,8 @@ PUBLIC = {
     """,
     "penstock.components": """
         AvroExampleGen CsvExampleGen CustomRule DistributionValidator DistributionValidatorConfig EvalArgs Evaluator
-        ExampleValidator FeatureComparator ImportExampleGen ImportSchemaGen Importer JsonlExampleGen Metric
-        ParquetExampleGen Pusher SchemaGen StatisticsGen StatsOptions TrainArgs Trainer Transform
+        ExampleDiff ExampleValidator ExamplesDiff FeatureComparator ImportExampleGen ImportSchemaGen Importer
+        JsonlExampleGen Metric ParquetExampleGen Pusher SchemaGen StatisticsGen StatsOptions TrainArgs Trainer Transform
     """,
     "penstock.components.training": """
         DataAccessor FnArgs RecordBatchesOptions TensorFlowDatasetOptions save_model

@@ -25,7 +25,12 @@ _UNCOMPARED = (
 Pair = tuple[str, str]
 
 
-def split_pairs(splits: Sequence[str], baseline: Sequence[str], wanted: Sequence[Sequence[str]] | None) -> list[Pair]:
+def split_pairs(
+    splits: Sequence[str],
+    baseline: Sequence[str],
+    wanted: Sequence[Sequence[str]] | None,
+    component: str = "DistributionValidator",
+) -> list[Pair]:
     """Return the pairs (split, split of the baseline) to compare: by default those of one name.
 
     Raises:
@@ -35,20 +40,19 @@ def split_pairs(splits: Sequence[str], baseline: Sequence[str], wanted: Sequence
         pairs = [(split, split) for split in splits if split in baseline]
         if not pairs:
             raise DataError(
-                f"DistributionValidator has no two splits of one name to compare: the statistics have "
+                f"{component} has no two splits of one name to compare: it has "
                 f"{listing(splits)}, the baseline {listing(baseline)}. Set include_split_pairs=[[split, baseline]]."
             )
         return pairs
     for pair in wanted:
         if len(pair) != 2:
             raise DataError(
-                f"DistributionValidator(include_split_pairs=...) takes pairs [split, split of the baseline], got "
-                f"{list(pair)!r}."
+                f"{component}(include_split_pairs=...) takes pairs [split, split of the baseline], got {list(pair)!r}."
             )
-        for name, known, whose in zip(pair, (splits, baseline), ("statistics", "baseline"), strict=True):
+        for name, known, whose in zip(pair, (splits, baseline), ("its input", "the baseline"), strict=True):
             if name not in known:
                 raise DataError(
-                    f"DistributionValidator(include_split_pairs=...) names {name!r}, which is no split of the {whose}."
+                    f"{component}(include_split_pairs=...) names {name!r}, which is no split of {whose}."
                     f"{nearest(name, known)} It has: {listing(known)}."
                 )
     return [(split, other) for split, other in wanted]
