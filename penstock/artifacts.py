@@ -49,6 +49,9 @@ from penstock.metadata.artifact_types import (
     PushedModel as PushedModel,
 )
 from penstock.metadata.artifact_types import (
+    QuarantinedRows as QuarantinedRows,
+)
+from penstock.metadata.artifact_types import (
     Schema as Schema,
 )
 from penstock.metadata.artifact_types import (

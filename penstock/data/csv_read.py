@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from penstock.data.bad_rows import BadRow
+from penstock.data.csv_bad_rows import CsvQuarantine, records_of
 from penstock.data.csv_cells import Kind, first_wrong, to_type, typed
 from penstock.data.csv_format import CsvFormat
-from penstock.data.csv_scan import RecordScanner, record_starts
+from penstock.data.csv_scan import RecordScanner
 from penstock.data.csv_source import CsvFile, CsvRange, TextBlock, text_blocks
 from penstock.data.errors import CellError, DataFormatError, RaggedRowError, shortened
 
@@ -31,7 +32,6 @@ class RangeReader:
         rows: Rows seen.
         consistent: Whether all batches had one schema.
         schema: Of the batches yielded; None before the first.
-        bad: Rows set aside.
     """
 
     def __init__(
@@ -40,6 +40,8 @@ class RangeReader:
         format_: CsvFormat,
         columns: Sequence[str] | None = None,
         types: pa.Schema | None = None,
+        *,
+        quarantine: bool = False,
     ) -> None:
         """Prepares reading.
 
@@ -48,6 +50,7 @@ class RangeReader:
             format_: The dialect.
             columns: The order of the columns; by default the file's.
             types: The types of all columns, when they are known.
+            quarantine: Whether bad rows are set aside; else the first one is an error.
         """
         self._range = range_
         self._format = format_
@@ -57,7 +60,12 @@ class RangeReader:
         self.rows = 0
         self.consistent = True
         self.schema = types
-        self.bad: list[BadRow] = []
+        self._quarantine = CsvQuarantine(range_.file, format_) if quarantine else None
+
+    @property
+    def bad(self) -> list[BadRow]:
+        """The rows set aside."""
+        return self._quarantine.rows if self._quarantine else []
 
     @property
     def learned(self) -> dict[str, Any]:
@@ -72,8 +80,9 @@ class RangeReader:
             CellError: A cell is no value of the type that was declared for its column.
             EncodingError: Bytes are no text.
         """
-        for block in text_blocks(self._range, self._format):
-            cells = parse_block(block, self._range.file, self._columns, self._format)
+        repair = self._quarantine.without_bad_text if self._quarantine else None
+        for block in text_blocks(self._range, self._format, repair):
+            cells = self._parse(block)
             if cells is None:
                 continue
             self.rows += cells.num_rows
@@ -82,6 +91,17 @@ class RangeReader:
             self.consistent &= batch.schema.equals(self.schema)
             if self.consistent:
                 yield batch
+
+    def _parse(self, block: TextBlock) -> pa.RecordBatch | None:
+        if self._quarantine is None:
+            return parse_block(block, self._range.file, self._columns, self._format)
+        ragged: list[pacsv.InvalidRow] = []
+        cells = parse_block(block, self._range.file, self._columns, self._format, ragged)
+        if cells is None:
+            return None
+        self._quarantine.add_ragged(block, ragged)
+        declared = {name: _DECLARED[type_] for name, type_ in self._format.column_types.items()}
+        return self._quarantine.without_wrong_cells(cells, declared, block, ragged)
 
     def _decode(self, cells: pa.RecordBatch, block: TextBlock) -> pa.RecordBatch:
         values = [
@@ -149,10 +169,16 @@ def schema_of(columns: Sequence[str], kinds: Mapping[str, Kind], format_: CsvFor
     )
 
 
-def parse_block(block: TextBlock, file: CsvFile, columns: Sequence[str], format_: CsvFormat) -> pa.RecordBatch | None:
+def parse_block(
+    block: TextBlock,
+    file: CsvFile,
+    columns: Sequence[str],
+    format_: CsvFormat,
+    skipped: list[pacsv.InvalidRow] | None = None,
+) -> pa.RecordBatch | None:
     """Parses whole records to strings; a null is an empty unquoted cell or one of `null_values`.
 
-    Blank lines are no rows.
+    Blank lines are no rows. Ragged rows are left out and added to `skipped` where it is given.
 
     Returns:
         The rows, with the columns in the order of `columns`; None if there are none.
@@ -164,14 +190,14 @@ def parse_block(block: TextBlock, file: CsvFile, columns: Sequence[str], format_
     if block.text[:1] in (b"", b"\r", b"\n") and not block.text.strip(b"\r\n"):
         return None
     _check_quotes(block, file, format_)
-    ragged: list[pacsv.InvalidRow] = []
+    ragged = [] if skipped is None else skipped
     try:
         table = pacsv.read_csv(
             pa.py_buffer(block.text),
             read_options=pacsv.ReadOptions(
                 use_threads=False, column_names=list(file.names), block_size=len(block.text) + 1
             ),
-            parse_options=_parse_options(format_, ragged),
+            parse_options=_parse_options(format_, ragged, "error" if skipped is None else "skip"),
             convert_options=_convert_options(format_, columns),
         )
     except pa.ArrowInvalid as error:
@@ -195,10 +221,10 @@ def _check_quotes(block: TextBlock, file: CsvFile, format_: CsvFormat) -> None:
         )
 
 
-def _parse_options(format_: CsvFormat, ragged: list[pacsv.InvalidRow]) -> pacsv.ParseOptions:
+def _parse_options(format_: CsvFormat, ragged: list[pacsv.InvalidRow], verdict: str) -> pacsv.ParseOptions:
     def refuse(row: pacsv.InvalidRow) -> str:
         ragged.append(row)
-        return "error"
+        return verdict
 
     return pacsv.ParseOptions(
         delimiter=format_.delimiter,
@@ -246,6 +272,5 @@ def _parse_error(
 
 def _line_of(block: TextBlock, format_: CsvFormat, record: int) -> int:
     """Returns the line where a record of a block begins; blank ones don't count."""
-    starts, lines = record_starts(block.text, format_.delimiter, format_.quote)
-    lines = lines[[block.text[start] not in b"\r\n" for start in starts.tolist()]]
+    _, lines = records_of(block, format_)
     return block.line + int(lines[min(record, len(lines) - 1)])

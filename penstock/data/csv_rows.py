@@ -17,10 +17,17 @@ from penstock.data.row_source import RangeRows, SourceRange
 
 @dataclass(frozen=True)
 class CsvRows:
-    """The rows of CSV files that have the same columns."""
+    """The rows of CSV files that have the same columns.
+
+    Attributes:
+        paths: The files.
+        format: The dialect.
+        quarantine: Whether bad rows are set aside; else the first one is an error.
+    """
 
     paths: tuple[str, ...]
     format: CsvFormat = field(default_factory=CsvFormat)
+    quarantine: bool = False
 
     def ranges(self) -> list[SourceRange]:
         """Cuts the files; every range knows the columns in the order of the first file.
@@ -36,7 +43,7 @@ class CsvRows:
     def read(self, range_: SourceRange, types: pa.Schema | None) -> RangeRows:
         """Opens a range."""
         part, columns = range_.part
-        return RangeReader(part, self.format, columns, types)
+        return RangeReader(part, self.format, columns, types, quarantine=self.quarantine)
 
     def settle(self, learned: Sequence[dict[str, Any]]) -> pa.Schema:
         """Returns the type of each column: the declared one, else by the greatest kind of its cells."""

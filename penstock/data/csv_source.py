@@ -8,7 +8,7 @@ import gzip
 import io
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -197,22 +197,40 @@ def _check_same_names(first: CsvFile, other: CsvFile) -> None:
     )
 
 
-def text_blocks(range_: CsvRange, format_: CsvFormat) -> Iterator[TextBlock]:
+def text_blocks(
+    range_: CsvRange, format_: CsvFormat, repair: Callable[[bytes, int], bytes] | None = None
+) -> Iterator[TextBlock]:
     """Yields the text of a range: a range of a plain file in one block, a streamed file in blocks like it.
+
+    Args:
+        range_: What to read.
+        format_: The dialect.
+        repair: Makes text of bytes that are none, given them and the number of their first line.
 
     Raises:
         EncodingError: Bytes are no text in the file's encoding.
     """
     if range_.end is None:
-        yield from _streamed_blocks(range_, format_)
+        yield from _streamed_blocks(range_, format_, repair)
         return
     with open(range_.file.path, "rb") as stream:
         stream.seek(range_.start.offset)
         data = stream.read(range_.end - range_.start.offset)
-    yield TextBlock(_utf8(data, range_.file, range_.start.line), range_.start.line)
+    yield TextBlock(_text(data, range_.file, range_.start.line, repair), range_.start.line)
 
 
-def _streamed_blocks(range_: CsvRange, format_: CsvFormat) -> Iterator[TextBlock]:
+def _text(data: bytes, file: CsvFile, line: int, repair: Callable[[bytes, int], bytes] | None) -> bytes:
+    try:
+        return _utf8(data, file, line)
+    except EncodingError:
+        if repair is None:
+            raise
+        return _utf8(repair(data, line), file, line)
+
+
+def _streamed_blocks(
+    range_: CsvRange, format_: CsvFormat, repair: Callable[[bytes, int], bytes] | None
+) -> Iterator[TextBlock]:
     line, skip = range_.start.line, range_.start.offset
     waiting = bytearray()
     scan_at = RANGE_BYTES
@@ -225,10 +243,10 @@ def _streamed_blocks(range_: CsvRange, format_: CsvFormat) -> Iterator[TextBlock
             block = bytes(waiting[:end])
             del waiting[:end]
             if block:
-                yield TextBlock(_utf8(block, range_.file, line), line)
+                yield TextBlock(_text(block, range_.file, line, repair), line)
                 line += count_lines(block)
     if waiting:
-        yield TextBlock(_utf8(bytes(waiting), range_.file, line), line)
+        yield TextBlock(_text(bytes(waiting), range_.file, line, repair), line)
 
 
 def _last_record_end(text: bytes, format_: CsvFormat) -> int:

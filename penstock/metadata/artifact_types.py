@@ -95,6 +95,15 @@ class Examples(Artifact):
     DIGEST = "penstock.data.examples:digest"
 
 
+class QuarantinedRows(Artifact):
+    """Bad rows that were set aside at ingestion: ``rows.jsonl`` with file, line, reason and text of each.
+
+    ``reasons`` counts them by the rule that they break.
+    """
+
+    PROPERTIES: ClassVar[Mapping[str, type]] = {"rows": int, "reasons": dict}
+
+
 class ExampleStatistics(Artifact):
     """Statistics of examples: ``Split-<name>/FeatureStats.pb``, as TFDV writes and reads them."""
 

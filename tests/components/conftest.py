@@ -4,7 +4,9 @@ import os
 
 import pytest
 
-from penstock.artifacts import Examples
+from penstock.artifacts import Examples, QuarantinedRows
+from penstock.components.ingestion.csv_example_gen import CsvExampleGen
+from penstock.components.ingestion.jsonl_example_gen import JsonlExampleGen
 from penstock.data import examples
 from penstock.pipeline import FileEntry, Files
 
@@ -25,12 +27,20 @@ def rows_of(made):
     }
 
 
+def quarantine(folder):
+    """Returns an output for bad rows, as the executor makes it."""
+    os.makedirs(folder, exist_ok=True)
+    return QuarantinedRows(str(folder))
+
+
 @pytest.fixture
 def made(tmp_path):
     """Runs an ExampleGen on files that lie below `tmp_path`, and returns its examples."""
 
     def run(component, *paths, output="out", **parameters):
         result = Examples(str(tmp_path / output))
+        if component in (CsvExampleGen, JsonlExampleGen):
+            parameters = {"quarantined": quarantine(tmp_path / f"{output}-bad")} | parameters
         component(examples=result, input_base=files_of(tmp_path, *paths), **parameters)
         return result
 

@@ -16,6 +16,7 @@ from penstock.data.csv_rows import CsvRows
 from penstock.data.csv_source import plan_ranges
 from penstock.data.splits import Splits, split_rows
 from penstock.pipeline import Beam, DataError, FileEntry, Files, ParameterError
+from tests.components.conftest import quarantine
 
 DATA = pathlib.Path(os.environ.get("PENSTOCK_DATA") or pathlib.Path(__file__).parents[3] / "shared" / "data")
 TAXI = DATA / "chicago_taxi.csv"
@@ -38,7 +39,9 @@ def ingest(tmp_path):
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
             paths.append(str(path))
         made = Examples(str(tmp_path / output))
-        CsvExampleGen(examples=made, input_base=files_of(*paths), beam=Beam(workers=workers), **parameters)
+        bad = quarantine(tmp_path / f"{output}-bad")
+        beam = Beam(workers=workers)
+        CsvExampleGen(examples=made, quarantined=bad, input_base=files_of(*paths), beam=beam, **parameters)
         return made
 
     return run
@@ -68,7 +71,7 @@ def table_text(rows=200, seed=3):
 def test_no_row_of_the_taxi_data_is_lost(tmp_path):
     made = Examples(str(tmp_path / "out"))
 
-    CsvExampleGen(examples=made, input_base=files_of(str(TAXI)))
+    CsvExampleGen(examples=made, quarantined=quarantine(tmp_path / "bad"), input_base=files_of(str(TAXI)))
 
     rows = made.properties["rows"]
     assert sum(rows.values()) == 15_002
@@ -83,10 +86,10 @@ def test_no_row_of_the_taxi_data_is_lost(tmp_path):
 @needs_taxi
 def test_types_of_the_taxi_data_do_not_depend_on_ranges(tmp_path, monkeypatch):
     whole, parts = Examples(str(tmp_path / "1")), Examples(str(tmp_path / "2"))
-    CsvExampleGen(examples=whole, input_base=files_of(str(TAXI)))
+    CsvExampleGen(examples=whole, quarantined=quarantine(tmp_path / "b1"), input_base=files_of(str(TAXI)))
     cut = plan_ranges
     monkeypatch.setattr(csv_rows, "plan_ranges", lambda paths, format_: cut(paths, format_, 100_000))
-    CsvExampleGen(examples=parts, input_base=files_of(str(TAXI)))
+    CsvExampleGen(examples=parts, quarantined=quarantine(tmp_path / "b2"), input_base=files_of(str(TAXI)))
 
     assert len(examples.split_files(parts.path, "train")) == 20
     assert parts.properties == whole.properties

@@ -24,8 +24,8 @@ PUBLIC = {
     """,
     "penstock.artifacts": """
         Artifact Boolean ExampleAnomalies ExampleStatistics Examples ExternalFiles Float HyperParameters InfraBlessing
-        Integer JsonValue Model ModelBlessing ModelEvaluation ModelRun PushedModel Schema String TransformCache
-        TransformGraph
+        Integer JsonValue Model ModelBlessing ModelEvaluation ModelRun PushedModel QuarantinedRows Schema String
+        TransformCache TransformGraph
     """,
     "penstock.metadata": """
         Artifact ArtifactRecord ExecutionRecord LineageEdge LineageGraph MetadataStore MlmdStore RunRecord StoreError

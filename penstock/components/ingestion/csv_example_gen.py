@@ -1,9 +1,17 @@
 """CsvExampleGen: CSV files become examples."""
 
-from typing import Any
+from typing import Any, Literal
 
-from penstock.artifacts import Examples
-from penstock.components.ingestion.example_gen import Choice, check_choice, ingest_files, reading_parameters, selected
+from penstock.artifacts import Examples, QuarantinedRows
+from penstock.components.ingestion.example_gen import (
+    Choice,
+    check_choice,
+    check_on_bad_rows,
+    ingest_files,
+    reading_parameters,
+    selected,
+    write_bad_rows,
+)
 from penstock.data.csv_format import CsvFormat
 from penstock.pipeline import Beam, Files, Output, component
 
@@ -16,10 +24,12 @@ def check_parameters(
     encoding: str = "auto",
     column_types: dict[str, str] | None = None,
     column_names: list[str] | None = None,
+    on_bad_rows: str = "fail",
     **others: Any,
 ) -> None:
     """Refuses parameters that can't be right, before anything heavy is imported."""
     check_choice("CsvExampleGen", others)
+    check_on_bad_rows("CsvExampleGen", on_bad_rows)
     with reading_parameters("CsvExampleGen"):
         _format(null_values, column_types, column_names, delimiter=delimiter, quote=quote, encoding=encoding)
 
@@ -27,6 +37,7 @@ def check_parameters(
 @component(versions=("pyarrow",), precondition="penstock.components.ingestion.csv_example_gen:check_parameters")
 def CsvExampleGen(
     examples: Output[Examples],
+    quarantined: Output[QuarantinedRows],
     *,
     input_base: Files,
     span: int | None = None,
@@ -44,6 +55,7 @@ def CsvExampleGen(
     encoding: str = "auto",
     column_types: dict[str, str] | None = None,
     column_names: list[str] | None = None,
+    on_bad_rows: Literal["fail", "quarantine"] = "fail",
     beam: Beam = Beam(),  # noqa: B008 - filled in by the executor
 ) -> None:
     """Ingest CSV files (plain or gzip) and split their rows by hash.
@@ -53,6 +65,7 @@ def CsvExampleGen(
 
     Args:
         examples: The rows in splits; one shard a split for each range of the files.
+        quarantined: The bad rows, as JSON lines with file, line, reason and text; none with on_bad_rows="fail".
         input_base: A file, a folder or a glob. Of a folder with files of other kinds, those named `.csv` and
             `.csv.gz` are read. All files have the same columns, in any order.
             The path may be a pattern of spans and versions: "data/span-{SPAN}/v{VERSION}/*", "data/{YYYY}-{MM}-{DD}".
@@ -73,6 +86,8 @@ def CsvExampleGen(
         encoding: "auto" for UTF-8 and what has a byte order mark, or any text encoding of Python, as "latin-1".
         column_types: Types by column, instead of the inferred ones: int64, float64, float32, string.
         column_names: Names of the columns, for files without a header line.
+        on_bad_rows: "fail" ends the step with the first bad row, "quarantine" sets such rows aside: ragged ones,
+            those that are no text, and those that break a declared type.
         beam: Where the data work runs.
     """
     from penstock.data.csv_rows import CsvRows
@@ -90,15 +105,17 @@ def CsvExampleGen(
             last_spans=last_spans,
         )
         format_ = _format(null_values, column_types, column_names, delimiter=delimiter, quote=quote, encoding=encoding)
-    ingest_files(
+    quarantine = check_on_bad_rows("CsvExampleGen", on_bad_rows)
+    ingested = ingest_files(
         "CsvExampleGen",
         examples,
         input_base,
         choice,
         beam,
         endings=(".csv", ".csv.gz"),
-        source=lambda paths: selected(CsvRows(paths, format_), choice),
+        source=lambda paths: selected(CsvRows(paths, format_, quarantine=quarantine), choice),
     )
+    write_bad_rows(quarantined, ingested.bad)
 
 
 def _format(

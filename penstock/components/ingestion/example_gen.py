@@ -6,12 +6,15 @@ Imports nothing heavy, so that the shells may use it.
 from __future__ import annotations
 
 import logging
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from penstock.artifacts import Examples
+from penstock.artifacts import Examples, QuarantinedRows
+from penstock.data.bad_rows import BadRow, to_lines
 from penstock.data.errors import DataFormatError
 from penstock.data.row_filter import RowFilter
 from penstock.data.spans import PARAMETERS as SPAN_PARAMETERS
@@ -184,6 +187,34 @@ def ingest(
         "rows": ingested.rows,
     }
     return ingested
+
+
+def check_on_bad_rows(component: str, on_bad_rows: str) -> bool:
+    """Returns whether bad rows are set aside.
+
+    Raises:
+        ParameterError: It is neither of the two choices.
+    """
+    if on_bad_rows not in ("fail", "quarantine"):
+        raise ParameterError(f'{component}: on_bad_rows must be "fail" or "quarantine", got {on_bad_rows!r}.')
+    return on_bad_rows == "quarantine"
+
+
+def write_bad_rows(artifact: QuarantinedRows, bad: Sequence[BadRow]) -> None:
+    """Writes the rows that were set aside, an empty file when there are none, and counts them by rule."""
+    with open(os.path.join(artifact.path, "rows.jsonl"), "w", encoding="utf-8") as file:
+        file.write(to_lines(bad))
+    rules = dict(sorted(Counter(row.rule for row in bad).items()))
+    artifact.properties |= {"rows": len(bad), "reasons": rules}
+    if bad:
+        logging.getLogger(__name__).warning(
+            "%d bad rows are set aside (%s), the first: %s, line %d: %s",
+            len(bad),
+            ", ".join(f"{rule}: {count}" for rule, count in rules.items()),
+            bad[0].file,
+            bad[0].line,
+            bad[0].reason,
+        )
 
 
 def selected(source: RowSource, choice: Choice) -> RowSource:

@@ -1,22 +1,25 @@
 """JsonlExampleGen: files of JSON lines become examples."""
 
-from typing import Any
+from typing import Any, Literal
 
-from penstock.artifacts import Examples
+from penstock.artifacts import Examples, QuarantinedRows
 from penstock.components.ingestion.example_gen import (
     Choice,
     check_choice,
+    check_on_bad_rows,
     ingest_files,
     reading_parameters,
     selected,
+    write_bad_rows,
 )
 from penstock.data.csv_format import check_types
 from penstock.pipeline import Beam, Files, Output, component
 
 
-def check_parameters(*, column_types: dict[str, str] | None = None, **others: Any) -> None:
+def check_parameters(*, column_types: dict[str, str] | None = None, on_bad_rows: str = "fail", **others: Any) -> None:
     """Refuses parameters that can't be right, before anything heavy is imported."""
     check_choice("JsonlExampleGen", others)
+    check_on_bad_rows("JsonlExampleGen", on_bad_rows)
     with reading_parameters("JsonlExampleGen"):
         check_types(column_types or {})
 
@@ -24,6 +27,7 @@ def check_parameters(*, column_types: dict[str, str] | None = None, **others: An
 @component(versions=("pyarrow",), precondition="penstock.components.ingestion.jsonl_example_gen:check_parameters")
 def JsonlExampleGen(
     examples: Output[Examples],
+    quarantined: Output[QuarantinedRows],
     *,
     input_base: Files,
     span: int | None = None,
@@ -36,6 +40,7 @@ def JsonlExampleGen(
     columns: list[str] | None = None,
     row_filter: str | None = None,
     column_types: dict[str, str] | None = None,
+    on_bad_rows: Literal["fail", "quarantine"] = "fail",
     beam: Beam = Beam(),  # noqa: B008 - filled in by the executor
 ) -> None:
     """Ingest files of JSON lines (plain or gzip), an object a line, and split their rows by hash.
@@ -45,6 +50,7 @@ def JsonlExampleGen(
 
     Args:
         examples: The rows in splits; one shard a split for each range of the files.
+        quarantined: The bad rows, as JSON lines with file, line, reason and text; none with on_bad_rows="fail".
         input_base: A file, a folder or a glob. Of a folder with files of other kinds, those whose names end in
             `.jsonl`, `.ndjson` or `.json`, with or without `.gz`, are read.
             The path may be a pattern of spans and versions: "data/span-{SPAN}/v{VERSION}/*", "data/{YYYY}-{MM}-{DD}".
@@ -58,6 +64,8 @@ def JsonlExampleGen(
         columns: The columns to take, in this order.
         row_filter: Which rows to take, as "fare > 3 and company is not null".
         column_types: Types by column, instead of those that the values show: int64, float64, float32, string.
+        on_bad_rows: "fail" ends the step with the first bad row, "quarantine" sets such rows aside: lines that
+            are no JSON object, and those that break a declared type.
         beam: Where the data work runs.
     """
     from penstock.data.jsonl_source import JsonlRows
@@ -75,12 +83,14 @@ def JsonlExampleGen(
             last_spans=last_spans,
         )
         declared = check_types(column_types or {})
-    ingest_files(
+    quarantine = check_on_bad_rows("JsonlExampleGen", on_bad_rows)
+    ingested = ingest_files(
         "JsonlExampleGen",
         examples,
         input_base,
         choice,
         beam,
         endings=(".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz"),
-        source=lambda paths: selected(JsonlRows(paths, declared), choice),
+        source=lambda paths: selected(JsonlRows(paths, declared, quarantine=quarantine), choice),
     )
+    write_bad_rows(quarantined, ingested.bad)
