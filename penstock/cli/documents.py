@@ -10,7 +10,9 @@ from typing import Any
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, LineageGraph, RunRecord
 from penstock.runners.causes import Causes, InputChange, Why
 from penstock.runners.forecast import Forecast
+from penstock.runners.integrity import Finding
 from penstock.runners.layout import Layout
+from penstock.runners.retention import Collection
 from penstock.ui.formats import iso_time
 
 
@@ -124,6 +126,30 @@ def forecast_document(told: Forecast) -> dict[str, Any]:
             }
             for step in told.steps
         ],
+    }
+
+
+def collection_document(found: Collection, layout: Layout, *, done: bool) -> dict[str, Any]:
+    """Return what `gc` deleted, or would delete."""
+    return {
+        "deleted": done,
+        "bytes": found.size,
+        "artifacts": [artifact_document(each, layout) for each in found.artifacts],
+        "leftovers": list(found.leftovers),
+        "kept_runs": found.kept_runs,
+        "kept_pushed": [each.id for each in found.pushed],
+    }
+
+
+def finding_document(found: Finding, *, repaired: bool) -> dict[str, Any]:
+    """Return one thing that `fsck` found."""
+    return {
+        "kind": found.kind,
+        "where": found.where,
+        "what": found.what,
+        "repair": found.repair,
+        "repaired": repaired,
+        "artifact": found.artifact or None,
     }
 
 

@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     GATE_REFUSED = 4, "a gate refused the data"
     NO_ROOT = 5, "the root or its metadata store can't be used"
     NOT_FOUND = 6, "nothing was found under that name"
+    DAMAGED = 7, "fsck only: something is wrong and was not repaired"
     WRONG_USE = 64, "wrong usage, wiring or parameter; nothing has run"
     INTERNAL = 70, "an internal error: a bug in Penstock"
     INTERRUPTED = 130, "interrupted"

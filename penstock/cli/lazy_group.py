@@ -31,6 +31,8 @@ COMMANDS: dict[str, LazyCommand] = {
     "artifacts": LazyCommand("penstock.cli.artifacts", "List artifacts."),
     "schema": LazyCommand("penstock.cli.schema", "Infer, compare and change schemas."),
     "lineage": LazyCommand("penstock.cli.lineage", "Show what an artifact was made from, or what came of it."),
+    "gc": LazyCommand("penstock.cli.gc", "Delete what no kept run and no pushed model needs."),
+    "fsck": LazyCommand("penstock.cli.fsck", "Compare a root with its metadata store, and repair it."),
 }
 
 

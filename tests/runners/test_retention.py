@@ -1,0 +1,171 @@
+"""What gc deletes: what no kept run, no pushed model and no live run holds on to."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock.metadata.store import MlmdStore
+from penstock.runners.retention import Collection, Policy, collect, plan_collection
+from tests.runners.conftest import Project
+
+CHAIN = """
+@pipeline
+def wired(text: str = "a", mark: str = "."):
+    follow(note=make(text=text).note, mark=mark)
+"""
+PUSHING = """
+from penstock.artifacts import PushedModel
+
+
+def stands(outputs):
+    return os.path.exists(get(outputs["pushed"]))
+
+
+@component(effects=True, still_true="steps:stands")
+def push(note: Input[Note], pushed: Output[PushedModel], *, place: str) -> None:
+    with open(place, "w") as file:
+        file.write(get(note))
+    put(pushed, place)
+
+
+@pipeline
+def wired(text: str, place: str):
+    more = follow(note=make(text=text).note)
+    push(note=more.more, place=place)
+"""
+
+
+def doomed(project: Project, policy: Policy, *, now: float | None = None, do: bool = False) -> Collection:
+    with MlmdStore.open(project.layout.database, create=False) as store:
+        found = plan_collection(store, project.layout, policy, now)
+        if do:
+            collect(store, project.layout, found)
+        return found
+
+
+def texts(found: Collection, project: Project) -> set[str]:
+    return {Path(project.layout.absolute(each.uri), "note.txt").read_text() for each in found.artifacts}
+
+
+def test_what_only_older_runs_used_is_deleted(project: Project) -> None:
+    project.write(CHAIN)
+    old = project.run(text="old")
+    new = project.run(text="new")
+
+    found = doomed(project, Policy(keep_runs=1))
+    assert texts(found, project) == {"old", "old."}
+    before = sum(path.stat().st_size for path in (project.root / "artifacts").rglob("*") if path.is_file())
+    doomed(project, Policy(keep_runs=1), do=True)
+
+    after = sum(path.stat().st_size for path in (project.root / "artifacts").rglob("*") if path.is_file())
+    assert before - after == found.size > 0
+    assert not Path(old["make"].outputs["note"][0]).exists()
+    assert project.text(new, "follow", "more") == "new."
+    assert not doomed(project, Policy(keep_runs=1)).folders
+
+
+def test_deleted_result_is_made_again(project: Project) -> None:
+    project.write(CHAIN)
+    project.run(text="old")
+    project.run(text="new")
+    doomed(project, Policy(keep_runs=1), do=True)
+
+    result = project.run(text="old")
+
+    assert project.states(result) == {"make": "COMPLETE", "follow": "COMPLETE"}
+
+
+def test_what_a_kept_run_reused_stays(project: Project) -> None:
+    project.write(CHAIN)
+    project.run(text="a", mark=".")
+    project.run(text="a", mark="!")
+
+    found = doomed(project, Policy(keep_runs=1))
+
+    assert texts(found, project) == {"a."}
+
+
+def test_young_runs_are_kept_by_age(project: Project) -> None:
+    project.write(CHAIN)
+    project.run(text="old")
+    project.run(text="new")
+
+    young = doomed(project, Policy(keep_runs=0, older_than=3600))
+    later = doomed(project, Policy(keep_runs=0, older_than=3600), now=time.time() + 7200)
+
+    assert not young.artifacts
+    assert texts(later, project) == {"old", "old."}
+
+
+def test_latest_complete_run_is_always_kept(project: Project) -> None:
+    project.write(CHAIN)
+    project.run(text="good")
+
+    assert not doomed(project, Policy(keep_runs=0)).artifacts
+
+
+def test_pushed_model_that_still_stands_keeps_its_ancestry(project: Project, tmp_path: Path) -> None:
+    project.write(PUSHING)
+    project.run(text="standing", place=str(tmp_path / "one"))
+    project.run(text="gone", place=str(tmp_path / "two"))
+    project.run(text="last", place=str(tmp_path / "three"))
+    os.unlink(tmp_path / "two")
+
+    found = doomed(project, Policy(keep_runs=1))
+
+    assert texts(found, project) == {"gone", "gone.", str(tmp_path / "two")}
+    assert len(found.pushed) == 2
+
+
+def test_staging_of_dead_runs_goes(project: Project) -> None:
+    project.write(CHAIN)
+    project.run()
+    left = Path(project.layout.staging("01DEAD"), "x-1")
+    left.mkdir(parents=True)
+    (left / "half").write_text("half")
+
+    found = doomed(project, Policy(), do=True)
+
+    assert found.size == 4
+    assert not left.parent.exists()
+
+
+@pytest.fixture
+def waiting(project: Project) -> Iterator[Path]:
+    """A run in another process that has made a note, and waits in its second step for a file."""
+    go = project.folder / "go"
+    project.write(
+        f"""
+        @component
+        def wait(note: Input[Note], more: Output[Note]) -> None:
+            while not os.path.exists({str(go)!r}):
+                time.sleep(0.05)
+            put(more, get(note))
+
+        @pipeline
+        def wired():
+            wait(note=make(text="live").note)
+        """
+    )
+    process = project.start()
+    until = time.monotonic() + 60
+    while not list(project.root.glob("artifacts/wired/make/*/outcome.json")) or not list(
+        project.root.glob(".staging/*/*/more")
+    ):
+        assert time.monotonic() < until, "the run didn't get there"
+        time.sleep(0.05)
+    yield go
+    go.write_text("")
+    assert process.communicate(timeout=60)[0].strip() == b"COMPLETE"
+
+
+def test_live_run_is_left_alone(project: Project, waiting: Path) -> None:
+    found = doomed(project, Policy(keep_runs=0), do=True)
+
+    assert not found.folders
+    assert list(project.root.glob(".staging/*/*/more"))
