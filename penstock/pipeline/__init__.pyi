@@ -21,3 +21,4 @@ from .errors import UserCodeError as UserCodeError
 from .errors import WiringError as WiringError
 from .importer import Importer as Importer
 from .plan import Plan as Plan
+from .plan import Retry as Retry

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from penstock.metadata.artifact_types import Artifact
-from penstock.pipeline import fingerprint, parameters
+from penstock.pipeline import demands, fingerprint, parameters
 from penstock.pipeline.channel import Channel
 from penstock.pipeline.durations import seconds_of
 from penstock.pipeline.errors import WiringError
@@ -23,7 +23,6 @@ from penstock.pipeline.plan import (
     Json,
     OutputPlan,
     Plan,
-    Resources,
     RunParameterPlan,
     StepPlan,
 )
@@ -176,9 +175,9 @@ def _step(node: Node, gates: tuple[str, ...], code: Fingerprint) -> StepPlan:
         cache_seconds=seconds_of(options.cache) if isinstance(options.cache, str) else None,
         salt=options.salt,
         env=dict(options.env),
-        retries=options.retries,
-        timeout=options.timeout,
-        resources=Resources(cpus=options.cpus, memory=options.memory, gpus=options.gpus),
+        retries=demands.retry(options.retries),
+        timeout=demands.seconds(options.timeout),
+        resources=demands.resources(options),
     )
 
 

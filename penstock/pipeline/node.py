@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.pipeline.channel import Channel
 from penstock.pipeline.errors import WiringError, listing, nearest
+from penstock.pipeline.plan import Retry
 
 if TYPE_CHECKING:
     from penstock.pipeline.signature import ComponentSpec
@@ -27,7 +28,10 @@ class NodeOptions:
         salt: Any text; a new one makes the cache miss.
         env: Environment variables of the step's worker.
         beam_options: Beam pipeline options for this step.
-        retries, timeout, cpus, memory, gpus: Recorded in the plan; see the scheduler for what it honours.
+        retries: Further attempts after a failure that may pass; a `Retry` says after which, and how soon.
+        timeout: Seconds, or a span such as "30m", after which an attempt is ended and counts as failed.
+        cpus, gpus: How many the step keeps busy; it starts when as many are free.
+        memory: Bytes, or a size such as "4Gi", that it needs; it starts when as much is free.
     """
 
     id: str | None = None
@@ -37,10 +41,10 @@ class NodeOptions:
     salt: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     beam_options: Mapping[str, Any] = field(default_factory=dict)
-    retries: int = 0
-    timeout: float | None = None
+    retries: int | Retry = 0
+    timeout: float | str | None = None
     cpus: float | None = None
-    memory: str | None = None
+    memory: int | str | None = None
     gpus: int | None = None
 
 

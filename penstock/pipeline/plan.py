@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -43,11 +43,26 @@ class OutputPlan(Record, frozen=True, kw_only=True):
 
 
 class Resources(Record, frozen=True, kw_only=True):
-    """What a step asks of its machine; None means no claim. `memory` is written as "4Gi"."""
+    """What a step asks of its machine, memory in bytes; None means no claim, and one CPU where none is named."""
 
     cpus: float | None = None
-    memory: str | None = None
+    memory: int | None = None
     gpus: int | None = None
+
+
+class Retry(Record, frozen=True, kw_only=False):
+    """How often a failed step is tried again, and after which failures.
+
+    Attributes:
+        times: Further attempts after the first.
+        delay: Seconds before the second attempt; doubled for each further one, with jitter, at most five minutes.
+        on: Names of error types, such as "OSError", subclasses included. None means faults that may pass: of the
+            platform, a timeout, a lost connection, an OSError that isn't about a missing or forbidden file.
+    """
+
+    times: int = 0
+    delay: float = 1.0
+    on: tuple[str, ...] | None = None
 
 
 class BeamStep(Record, frozen=True, kw_only=True):
@@ -63,6 +78,13 @@ class EffectPlan(Record, frozen=True, kw_only=True):
     still_true: str = ""
 
 
+class Branch(Record, frozen=True, kw_only=True):
+    """The side of a condition that a node stands on: it is skipped when the answer is the other one."""
+
+    condition: str
+    holds: bool
+
+
 class NodePlan(Record, tag_field="kind", frozen=True, kw_only=True):
     """What every node has.
 
@@ -70,12 +92,14 @@ class NodePlan(Record, tag_field="kind", frozen=True, kw_only=True):
         id: Unique in the plan.
         after: Nodes that must have succeeded before, without handing over data.
         gated_by: Gates on an artifact that this node uses; it is skipped when one of them fails.
+        branch: The innermost condition that it stands under.
         where: "file.py:line" of the call, for messages.
     """
 
     id: str
     after: tuple[str, ...] = ()
     gated_by: tuple[str, ...] = ()
+    branch: Branch | None = None
     where: str = ""
 
 
@@ -96,6 +120,7 @@ class StepPlan(NodePlan, tag="step", frozen=True, kw_only=True):
         versions: Distributions whose versions count in the cache key.
         cache_seconds: The age at which an earlier result is reused no longer; None means any age.
         gates: True for a gate.
+        timeout: Seconds after which an attempt is ended; None means never.
     """
 
     component: str
@@ -118,7 +143,7 @@ class StepPlan(NodePlan, tag="step", frozen=True, kw_only=True):
     cache_seconds: float | None = None
     salt: str = ""
     env: dict[str, str] = {}
-    retries: int = 0
+    retries: Retry = Retry()
     timeout: float | None = None
     resources: Resources = Resources()
 
@@ -140,29 +165,33 @@ class ResolverPlan(NodePlan, tag="resolver", frozen=True, kw_only=True):
 
 
 class ConditionPlan(NodePlan, tag="condition", frozen=True, kw_only=True):
-    """A branch: `predicate` is a JSON tree over values and artifact properties."""
+    """A question: `predicate` is a JSON tree over values, artifact properties and run parameters.
+
+    The nodes of its branches stand beside it in the plan and name it in their `branch`.
+    """
 
     predicate: dict[str, Json]
-    then: tuple[AnyNode, ...]
-    otherwise: tuple[AnyNode, ...] = ()
-    outputs: dict[str, dict[str, Binding]] = {}
+
+
+class JoinPlan(NodePlan, tag="join", frozen=True, kw_only=True):
+    """The first of several outputs that was made, as output `result`: where branches come together."""
+
+    choices: tuple[Binding, ...]
+    output: OutputPlan
 
 
 class LoopPlan(NodePlan, tag="loop", frozen=True, kw_only=True):
-    """A body run once per item of a channel or list."""
+    """A body run once per item of a list; what a node of it makes is the loop's output "node.output", a list.
+
+    Attributes:
+        items: A JSON list with tokens, or one token that stands for a list.
+        body: Nodes with the token {"$item": loop} and "{{item.loop}}" inside strings.
+        at_most: The number of items above which the loop fails.
+    """
 
     items: Json
-    item: str
     body: tuple[AnyNode, ...]
-    collects: dict[str, Binding] = {}
-
-
-class SubpipelinePlan(NodePlan, tag="subpipeline", frozen=True, kw_only=True):
-    """A pipeline used as a node."""
-
-    plan: Plan
-    parameters: dict[str, Json] = {}
-    outputs: dict[str, Binding] = {}
+    at_most: int = 1000
 
 
 class ExitHandlerPlan(NodePlan, tag="exit_handler", frozen=True, kw_only=True):
@@ -171,7 +200,7 @@ class ExitHandlerPlan(NodePlan, tag="exit_handler", frozen=True, kw_only=True):
     step: StepPlan
 
 
-AnyNode = StepPlan | ImporterPlan | ResolverPlan | ConditionPlan | LoopPlan | SubpipelinePlan | ExitHandlerPlan
+AnyNode = StepPlan | ImporterPlan | ResolverPlan | ConditionPlan | JoinPlan | LoopPlan | ExitHandlerPlan
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -237,18 +266,46 @@ def plan_schema() -> dict[str, Json]:
 def dependencies(node: AnyNode) -> set[str]:
     """Return the ids of all nodes that must be over before this one can start."""
     needed = {*node.after, *node.gated_by}
+    if node.branch is not None:
+        needed.add(node.branch.condition)
     if isinstance(node, StepPlan):
         needed |= {binding.node for bindings in node.inputs.values() for binding in bindings}
-        needed |= {binding.node for binding in value_bindings(node.parameters)}
-        needed |= {binding.node for binding in value_bindings(node.files)}
-    return needed
+    elif isinstance(node, JoinPlan):
+        needed |= {binding.node for binding in node.choices}
+    return needed | {binding.node for value in _values(node) for binding in value_bindings(value)}
+
+
+def _values(node: AnyNode) -> list[Json]:
+    """Return the JSON of a node in which tokens may stand, but for the body of a loop."""
+    if isinstance(node, StepPlan):
+        return [node.parameters, node.files]
+    if isinstance(node, ImporterPlan):
+        return [node.uri, node.properties]
+    if isinstance(node, ResolverPlan):
+        return [node.arguments]
+    if isinstance(node, ConditionPlan):
+        return [node.predicate]
+    return [node.items] if isinstance(node, LoopPlan) else []
+
+
+def steps_in(nodes: Iterable[AnyNode]) -> Iterator[StepPlan]:
+    """Yield all steps, those inside loops and exit handlers too."""
+    for node in nodes:
+        if isinstance(node, StepPlan):
+            yield node
+        elif isinstance(node, LoopPlan):
+            yield from steps_in(node.body)
+        elif isinstance(node, ExitHandlerPlan):
+            yield node.step
 
 
 def value_bindings(value: Json) -> list[Binding]:
-    """Return the value outputs that a JSON parameter refers to by `{"$value": ...}`."""
+    """Return the outputs that JSON refers to by `{"$value": ...}` and `{"$property": ...}`."""
     if isinstance(value, Mapping):
-        if "$value" in value:
-            return [msgspec.convert(value["$value"], Binding)]
+        for token in ("$value", "$property"):
+            if token in value:
+                named = value[token]
+                return [Binding(node=named["node"], output=named["output"])]
         return [binding for item in value.values() for binding in value_bindings(item)]
     if isinstance(value, list | tuple):
         return [binding for item in value for binding in value_bindings(item)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.pipeline.errors import WiringError
+from penstock.pipeline.errors import WiringError, nearest
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -17,7 +18,8 @@ else:
 
 ROOT_VARIABLE = "PENSTOCK_ROOT"
 DEFAULT_ROOT = ".penstock"
-KNOWN = ("root", "code")
+KNOWN = ("root", "code", "resources")
+RESOURCES = ("cpus", "memory", "gpus")
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,25 @@ class Project:
         code_root: The folder user modules are imported from: `code` of the settings, else the pipeline's own folder.
         root: The folder of artifacts and metadata: $PENSTOCK_ROOT, else `root` of the settings, else `.penstock`
             in the working directory.
+        resources: What steps may claim together, from [resources] of the settings: `cpus`, `memory` such as "16Gi",
+            `gpus`. What isn't named is what the machine has.
     """
 
     code_root: str
     root: str
+    resources: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def of_file(path: str) -> Project:
         """Return the settings that hold for a pipeline's file."""
-        folder = os.path.dirname(os.path.abspath(path))
+        return Project.of_folder(os.path.dirname(os.path.abspath(path)))
+
+    @staticmethod
+    def of_folder(folder: str) -> Project:
+        """Return the settings that hold in a folder."""
         home, settings = _settings(folder)
         code = os.path.join(home, settings["code"]) if "code" in settings else folder
-        return Project(os.path.abspath(code), default_root())
+        return Project(os.path.abspath(code), default_root(), settings.get("resources", {}))
 
 
 def default_root() -> str:
@@ -80,4 +89,10 @@ def _checked(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     for name in settings:
         if name not in KNOWN:
             raise WiringError(f"{path} has an unknown setting {name!r} for penstock. It takes: {', '.join(KNOWN)}.")
+    resources = settings.get("resources", {})
+    for name in resources:
+        if name not in RESOURCES:
+            raise WiringError(
+                f"{path} has an unknown resource {name!r}.{nearest(name, RESOURCES)} It takes: {', '.join(RESOURCES)}."
+            )
     return settings

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from penstock.metadata.artifact_types import Artifact
-from penstock.pipeline import parameters
+from penstock.pipeline import demands, parameters
 from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import Channel, RunParameter
 from penstock.pipeline.durations import seconds_of
@@ -251,6 +251,12 @@ def wrong_cache_policy(wiring: Wiring) -> Iterator[Problem]:
             yield node, f"{call(node)} takes salt as text, got {salt!r:.60}. Write salt={str(salt)!r:.60}."
 
 
+def wrong_demand(wiring: Wiring) -> Iterator[Problem]:
+    """Retries, timeout and resources of a step can be understood."""
+    for node in wiring.nodes:
+        yield from ((node, f"{call(node)} {problem}") for problem in demands.problems(node.options))
+
+
 def foreign_channel(wiring: Wiring) -> Iterator[Problem]:
     """Channels and nodes come from this pipeline."""
     own = {id(node) for node in wiring.nodes}
@@ -304,6 +310,7 @@ RULES: tuple[Rule, ...] = (
     wrong_parameter,
     missing_module_file,
     wrong_cache_policy,
+    wrong_demand,
     foreign_channel,
     cycle,
 )

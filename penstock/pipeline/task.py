@@ -71,6 +71,7 @@ class Task(Message, frozen=True, kw_only=True):
         staging: The folder that becomes the execution's folder; the worker writes nowhere else.
         code_root: Where the user's modules are imported from.
         log: The file that the step's output goes to.
+        timeout: Seconds after which the scheduler ends it.
     """
 
     run: str
@@ -91,6 +92,7 @@ class Task(Message, frozen=True, kw_only=True):
     modules: dict[str, str] = {}
     outputs: dict[str, TaskOutput] = {}
     values: tuple[str, ...] = ()
+    timeout: float | None = None
     precondition: str = ""
     env: dict[str, str] = {}
     beam: TaskBeam | None = None
@@ -119,6 +121,7 @@ class Failure(Message, frozen=True, kw_only=True):
         where: "model.py:41" of the innermost frame below the code root, or "".
         traceback: Whole, the user's frames included.
         gate: True when a gate refused its input; the outputs are published all the same.
+        kinds: The error's type and its bases by name, for what a step's `retries` name.
     """
 
     type: str
@@ -127,6 +130,7 @@ class Failure(Message, frozen=True, kw_only=True):
     where: str = ""
     traceback: str = ""
     gate: bool = False
+    kinds: tuple[str, ...] = ()
 
 
 class Facts(Message, frozen=True, kw_only=True):

@@ -67,6 +67,7 @@ class Driver:
     layout: Layout
     memo: sources.HashMemo
     made: dict[str, dict[str, list[ArtifactRecord]]] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.cache = Cache(self.plan.name, self.request, self.store, self.layout)
@@ -157,6 +158,7 @@ class Driver:
             pipeline=self.plan.name,
             run=self.run,
             step=step.id,
+            attempt=task.attempt,
             started=time.time(),
             inputs=inputs,
             cache_key=key.digest,
@@ -180,7 +182,7 @@ class Driver:
         inputs: Mapping[str, list[ArtifactRecord]],
         resolved: Mapping[str, TaskFiles],
     ) -> Task:
-        execution, attempt = new_id(), 1
+        execution, attempt = new_id(), self.attempts.get(step.id, 1)
         staging = self.layout.attempt(self.run, execution, attempt)
         final = self.layout.execution(self.plan.name, step.id, execution)
         return Task(
@@ -210,6 +212,7 @@ class Driver:
                 for name, output in step.outputs.items()
             },
             values=step.values,
+            timeout=step.timeout,
             precondition=step.precondition,
             env=step.env,
             beam=self._beam(step),

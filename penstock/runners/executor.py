@@ -312,6 +312,7 @@ def describe(error: BaseException, task: Task) -> Failure:
         where=where,
         traceback=_clean("".join(traceback.format_exception(error)), task),
         gate=isinstance(error, GateFailed),
+        kinds=tuple(kind.__name__ for kind in type(error).__mro__[:-1]),
     )
 
 

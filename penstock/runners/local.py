@@ -14,7 +14,8 @@ from penstock.metadata.errors import StoreError
 from penstock.metadata.records import ArtifactRecord, CachedExecution, NewExecution, RunRecord, RunState
 from penstock.metadata.store import MetadataStore, MlmdStore
 from penstock.pipeline.errors import PenstockError, PlatformError, Unsupported, listing, nearest
-from penstock.pipeline.plan import Plan, StepPlan
+from penstock.pipeline.plan import Plan, StepPlan, steps_in
+from penstock.pipeline.project import Project
 from penstock.pipeline.runner import RunRequest, RunResult, StepResult
 from penstock.pipeline.task import (
     CANCELED,
@@ -27,7 +28,8 @@ from penstock.pipeline.task import (
     Progress,
     Task,
 )
-from penstock.runners import facts, locks
+from penstock.runners import capacity, facts, locks, retries
+from penstock.runners.alarms import Alarms, timed_out
 from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, component_of, value_of
 from penstock.runners.events import RunLog
 from penstock.runners.executor import describe, full_disk
@@ -59,6 +61,9 @@ class LocalRunner:
         if request.refresh or request.selection:
             check_names("--refresh", request.refresh, plan)
             scope_of(plan, request.selection)
+        workers = request.workers or os.cpu_count() or 1
+        total = capacity.of_machine(Project.of_folder(request.code_root).resources, workers)
+        capacity.check_claims(steps_in(plan.nodes), total)
         layout = Layout(request.root)
         prepare_root(layout)
         with ExitStack() as stack:
@@ -74,12 +79,13 @@ class LocalRunner:
             log = RunLog(run, layout.run(run), request.observers)
             stack.callback(log.close)
             stack.callback(shutil.rmtree, layout.staging(run), True)
-            pool = WorkerPool(request.workers or os.cpu_count() or 1, layout.root)
+            pool = WorkerPool(workers, layout.root)
             stack.callback(pool.close)  # the first to be called: nobody writes any more when staging is removed
             driver_class = PartialDriver if request.selection else Driver
             driver = driver_class(run, plan, request, store, layout, memo)
             interrupts = stack.enter_context(Interrupts())
-            result = _LocalRun(driver, Publisher(store, layout), pool, log, interrupts).run()
+            scheduler = Scheduler(plan.nodes, total)
+            result = _LocalRun(driver, Publisher(store, layout), pool, scheduler, log, interrupts).run()
             lock.release()  # all is recorded; after an exception the next start sees to what isn't
             return result
 
@@ -115,6 +121,7 @@ class _LocalRun:
     driver: Driver
     publisher: Publisher
     pool: WorkerPool
+    scheduler: Scheduler
     log: RunLog
     interrupts: Interrupts
     started: float = field(default_factory=time.time)
@@ -122,11 +129,11 @@ class _LocalRun:
     tasks: dict[str, Task] = field(default_factory=dict)
     cached: list[CachedExecution] = field(default_factory=list)
     skipped: list[NewExecution] = field(default_factory=list)
+    alarms: Alarms = field(default_factory=Alarms)
 
     def __post_init__(self) -> None:
         self.plan, self.request, self.layout = self.driver.plan, self.driver.request, self.driver.layout
         self.store: MetadataStore = self.driver.store
-        self.scheduler = Scheduler(self.plan.nodes)
 
     def run(self) -> RunResult:
         run = self.driver.run
@@ -139,7 +146,7 @@ class _LocalRun:
         try:
             while not self.scheduler.over:
                 self._start_ready()
-                if self.pool.busy:
+                if self.pool.busy or self.alarms.waiting:
                     self._take_news()
         except KeyboardInterrupt:
             self._cancel("interrupted")
@@ -174,7 +181,7 @@ class _LocalRun:
 
     def _start_ready(self) -> None:
         """Start what can be started, and what becomes ready by being reused."""
-        while self.pool.free and (node_id := next(iter(self.scheduler.ready), None)):
+        while self.pool.free and (node_id := self.scheduler.next()):
             started = time.time()
             try:
                 with self.interrupts.let_through():
@@ -200,6 +207,8 @@ class _LocalRun:
         self.tasks[task.execution] = task
         self.log.step_started(task.step, task.attempt, drive.reason)
         self.pool.submit(task)
+        if task.timeout is not None:
+            self.alarms.set(time.time() + task.timeout, "timeout", task.execution)
 
     def _leave_out(self, node_id: str, drive: Drive) -> None:
         """Record a node that the run's selection leaves out."""
@@ -216,28 +225,57 @@ class _LocalRun:
         """Record a step that couldn't even be made concrete, a missing input file for one."""
         if disk.is_full(error):
             error = full_disk(error, self.layout.root)
-        failure = Failure(type=type(error).__name__, message=str(error), fault=getattr(error, "fault", "platform"))
+        kinds = tuple(kind.__name__ for kind in type(error).__mro__[:-1])
+        fault = getattr(error, "fault", "platform")
+        failure = Failure(type=type(error).__name__, message=str(error), fault=fault, kinds=kinds)
         execution = NewExecution(
             ulid=new_id(),
             component=component_of(self.scheduler.nodes[node_id]),
             pipeline=self.plan.name,
             run=self.driver.run,
             step=node_id,
+            attempt=self.driver.attempts.get(node_id, 1),
             started=time.time(),
         )
         self.store.begin(execution)
         self.store.publish(execution.ulid, "FAILED", ended=time.time(), error=failure.message, reason=failure.message)
+        if self._tried_again(node_id, failure):
+            return
         self._ended(StepResult(node_id, FAILED, reason=failure.message, failure=failure))
 
     def _take_news(self) -> None:
+        patience = self.alarms.patience(time.time()) if self.alarms.waiting else None
         with self.interrupts.let_through():
-            news = self.pool.events()
+            news = self.pool.events(patience)
         for event in news:
             if isinstance(event, Progress):
                 if event.execution in self.tasks:
                     self.log.step_progress(self.tasks[event.execution].step, event)
             elif isinstance(event, Finished):
                 self._finished(self.tasks.pop(event.outcome.execution), event.outcome)
+        if self.alarms.waiting:
+            self._ring()
+
+    def _ring(self) -> None:
+        """Do what is due by now: begin further attempts, end those that take too long."""
+        for kind, name in self.alarms.due(time.time()):
+            if kind == "retry":
+                self.scheduler.again(name)
+            elif name in self.tasks:
+                task = self.tasks.pop(name)
+                self._finished(task, self.pool.end(task, timed_out(task)))
+
+    def _tried_again(self, node_id: str, failure: Failure | None) -> bool:
+        """Arrange for another attempt of a step that has failed; False when there is none."""
+        step, attempt = self.scheduler.nodes[node_id], self.driver.attempts.get(node_id, 1)
+        wait = retries.delay(step.retries, attempt, failure) if isinstance(step, StepPlan) and failure else None
+        if wait is None or failure is None:
+            return False
+        self.scheduler.defer(node_id)
+        self.driver.attempts[node_id] = attempt + 1
+        self.alarms.set(time.time() + wait, "retry", node_id)
+        self.log.step_retried(node_id, attempt, failure, wait)
+        return True
 
     def _finished(self, task: Task, outcome: Outcome) -> None:
         try:
@@ -251,6 +289,8 @@ class _LocalRun:
         seconds = outcome.facts.wall
         if outcome.state == COMPLETE:
             self._succeeded(StepResult(task.step, COMPLETE, seconds=seconds, log=task.log), made)
+            return
+        if outcome.state == FAILED and self._tried_again(task.step, outcome.failure):
             return
         step = self.scheduler.nodes[task.step]
         self._ended(

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -23,12 +24,16 @@ from penstock.pipeline.task import (
     encode,
     event_decoder,
 )
+from penstock.runners import memory
 
 HEARTBEAT = 1.0
 """Seconds after which silent workers are looked at: one whose child holds its socket dies without a word."""
 
 MEMORY_LIMIT = 4 << 30
 """A worker whose step peaked above this many bytes is retired rather than reused."""
+
+LAST_WORDS = 0.05
+"""Seconds that a worker whose socket is closed has to end by itself, so that its exit code is its own."""
 
 FIXED_ENVIRONMENT = {
     "TF_USE_LEGACY_KERAS": "0",  # importing tensorflow_transform sets it to 1, and tf.keras becomes Keras 2
@@ -50,7 +55,7 @@ class Worker:
     environment: tuple[tuple[str, str], ...]
     task: Task | None = None
     done: int = 0
-    retired: bool = False
+    peak: int = 0
     unread: bytearray = field(default_factory=bytearray)
 
 
@@ -61,6 +66,7 @@ class WorkerPool:
         self.size = size
         self._folder = folder
         self._workers: list[Worker] = []
+        self._kills = memory.kills()
         self._selector = selectors.DefaultSelector()
 
     @property
@@ -95,9 +101,16 @@ class WorkerPool:
         for key, _ in ready:
             news += self._read(key.data)
         if not ready:
-            for worker in [each for each in self._workers if each.process.poll() is not None]:
+            for worker in [each for each in self._workers if _reap(each, os.WNOHANG)]:
                 news += self._lost(worker)
         return news
+
+    def end(self, task: Task, failure: Failure) -> Outcome:
+        """Kill the worker of a task and return what is to be said of the task."""
+        worker = next(each for each in self._workers if each.task is task)
+        self._stop(worker)
+        facts = Facts(wall=task.timeout or 0.0, peak_memory=worker.peak, worker=worker.process.pid)
+        return Outcome(execution=task.execution, state=FAILED, reason=failure.message, failure=failure, facts=facts)
 
     def close(self) -> None:
         """Stop every worker, busy ones too."""
@@ -152,30 +165,45 @@ class WorkerPool:
         task = worker.task
         worker.task = None
         self._stop(worker)
-        return [Finished(outcome=_died(task, worker.process.returncode))] if task else []
+        before, self._kills = self._kills, memory.kills()
+        return [Finished(outcome=_died(task, worker, before, self._kills))] if task else []
 
     def _stop(self, worker: Worker) -> None:
         self._workers.remove(worker)
         self._selector.unregister(worker.channel)
         worker.channel.close()
-        _kill_group(worker.process)
+        _kill_group(worker)
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(worker: Worker) -> None:
     """Kill a worker with all that it started; it has nothing to clean up, staging is removed by the scheduler."""
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=0.05)
+    patience = time.monotonic() + LAST_WORDS
+    while not _reap(worker, os.WNOHANG) and time.monotonic() < patience:
+        time.sleep(0.002)
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        os.killpg(worker.process.pid, signal.SIGKILL)
+    _reap(worker, 0)
 
 
-def _died(task: Task, returncode: int) -> Outcome:
-    if returncode < 0:
-        name = signal.Signals(-returncode).name
-        hint = " (SIGKILL as a rule means that the machine ran out of memory)" if returncode == -signal.SIGKILL else ""
-        message = f"the worker was killed by {name}{hint}"
+def _reap(worker: Worker, options: int) -> bool:
+    """Take note of a worker's end, and of its peak memory, which `Popen.wait` doesn't tell; False while it lives."""
+    process = worker.process
+    if process.returncode is None:
+        pid, status, usage = os.wait4(process.pid, options)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            worker.peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return process.returncode is not None
+
+
+def _died(task: Task, worker: Worker, kills_before: int | None, kills_now: int | None) -> Outcome:
+    code = worker.process.returncode
+    if code == -signal.SIGKILL:
+        message = f"the worker was {memory.cause_of_kill(worker.peak, kills_before, kills_now)}"
+    elif code < 0:
+        message = f"the worker was killed by {signal.Signals(-code).name}"
     else:
-        message = f"the worker ended with exit code {returncode} in the middle of the step"
+        message = f"the worker ended with exit code {code} in the middle of the step"
     failure = Failure(type="WorkerDied", message=message, fault="platform")
-    return Outcome(execution=task.execution, state=FAILED, reason=message, failure=failure, facts=Facts())
+    facts = Facts(peak_memory=worker.peak, worker=worker.process.pid)
+    return Outcome(execution=task.execution, state=FAILED, reason=message, failure=failure, facts=facts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from penstock.pipeline.errors import ParameterError, listing, nearest
-from penstock.pipeline.plan import AnyNode, ConditionPlan, ExitHandlerPlan, LoopPlan, Plan
+from penstock.pipeline.plan import AnyNode, ExitHandlerPlan, LoopPlan, Plan
 
 
 def check_names(option: str, names: Iterable[str], plan: Plan) -> None:
@@ -27,9 +27,7 @@ def every_node(nodes: Iterable[AnyNode]) -> Iterator[AnyNode]:
     """Yield nodes and those inside branches, loops and exit handlers."""
     for node in nodes:
         yield node
-        if isinstance(node, ConditionPlan):
-            yield from every_node((*node.then, *node.otherwise))
-        elif isinstance(node, LoopPlan):
+        if isinstance(node, LoopPlan):
             yield from every_node(node.body)
         elif isinstance(node, ExitHandlerPlan):
             yield node.step

@@ -217,6 +217,8 @@ def log_to(task: Task) -> Iterator[None]:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.root.addHandler(handler)
     logging.root.setLevel(logging.INFO)
+    if task.attempt > 1:
+        os.write(target, f"--- attempt {task.attempt} ---\n".encode())
     with masked(target, secrets_of(task)) as sink:
         os.dup2(sink, 1)
         os.dup2(sink, 2)

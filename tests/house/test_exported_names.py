@@ -11,7 +11,7 @@ import pytest
 PUBLIC = {
     "penstock.pipeline": """
         Beam Component DataError FileEntry Files GateFailed Importer Input ModuleFile Output ParameterError
-        PenstockError Pipeline Plan PlatformError Secret Skip Unsupported UserCodeError WiringError component pipeline
+        PenstockError Pipeline Plan PlatformError Retry Secret Skip Unsupported UserCodeError WiringError component pipeline
         step
     """,
     "penstock.components": """

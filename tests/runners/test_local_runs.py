@@ -622,7 +622,7 @@ def test_steps_draw_the_same_random_numbers_in_cold_and_warm_workers(project: Pr
 
 
 def test_node_kinds_of_later_versions_are_refused_by_name(project: Project) -> None:
-    plan = Plan(name="p", nodes=(ConditionPlan(id="when", predicate={}, then=()),))
+    plan = Plan(name="p", nodes=(ConditionPlan(id="when", predicate={}),))
     request = RunRequest(parameters={}, root=str(project.root), code_root=str(project.folder))
 
     result = LocalRunner().run(plan, request)

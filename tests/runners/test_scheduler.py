@@ -143,7 +143,7 @@ def test_cost_of_a_fan_out_grows_with_its_size_and_no_faster() -> None:
         try:
             scheduler = Scheduler(nodes)
             while not scheduler.over:
-                node_id = next(iter(scheduler.ready))
+                node_id = scheduler.next()
                 scheduler.start(node_id)
                 scheduler.finish(node_id, ends[node_id])
         finally:
