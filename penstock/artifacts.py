@@ -58,6 +58,9 @@ from penstock.metadata.artifact_types import (
     String as String,
 )
 from penstock.metadata.artifact_types import (
+    TFRecords as TFRecords,
+)
+from penstock.metadata.artifact_types import (
     TransformCache as TransformCache,
 )
 from penstock.metadata.artifact_types import (

@@ -121,6 +121,15 @@ def read_batches(
                     yield batch.select(wanted).replace_schema_metadata(None)
 
 
+def check_columns(wanted: Sequence[str], file: str) -> None:
+    """Checks that a shard has columns.
+
+    Raises:
+        DataFormatError: One is absent.
+    """
+    _check_columns(wanted, pq.read_schema(file).names, file)
+
+
 def _check_columns(wanted: Sequence[str], present: Sequence[str], file: str) -> None:
     for name in wanted:
         if name not in present:

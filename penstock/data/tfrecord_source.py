@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data.errors import CellError, DataFormatError, NoDataError, UnsupportedDataError, shortened
+from penstock.data.example_bytes import varint
 from penstock.data.raw_feature import is_list
 from penstock.data.row_source import RANGE_BYTES, Placed, SourceRange, TypedSource
 from penstock.data.tfrecord import read_records, record_runs
@@ -141,20 +142,9 @@ def _has_sequences(record: bytes) -> bool:
             return True
         if tag != _CONTEXT_TAG:
             return False
-        length, position = _varint(record, position + 1)
+        length, position = varint(record, position + 1)
         position += length
     return False
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value, shift = 0, 0
-    while position < len(data):
-        byte = data[position]
-        value |= (byte & 0x7F) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 0x80:
-            break
-    return value, position
 
 
 def _columns(batch: pa.RecordBatch, path: str, first: int) -> Iterator[tuple[str, pa.Array]]:

@@ -104,6 +104,12 @@ class QuarantinedRows(Artifact):
     PROPERTIES: ClassVar[Mapping[str, type]] = {"rows": int, "reasons": dict}
 
 
+class TFRecords(Artifact):
+    """Rows as gzip TFRecord files of tf.Example, ``Split-<name>/data_tfrecord-00000-of-00003.gz``."""
+
+    PROPERTIES: ClassVar[Mapping[str, type]] = {"span": int, "split_names": list, "rows": dict}
+
+
 class ExampleStatistics(Artifact):
     """Statistics of examples: ``Split-<name>/FeatureStats.pb``, as TFDV writes and reads them."""
 

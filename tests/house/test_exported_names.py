@@ -16,8 +16,8 @@ PUBLIC = {
     """,
     "penstock.components": """
         AvroExampleGen CsvExampleGen CustomRule DistributionValidator DistributionValidatorConfig EvalArgs Evaluator
-        ExampleDiff ExampleValidator ExamplesDiff FeatureComparator ImportExampleGen ImportSchemaGen Importer
-        JsonlExampleGen Metric ParquetExampleGen Pusher SchemaGen StatisticsGen StatsOptions TrainArgs Trainer Transform
+        ExampleDiff ExampleValidator ExamplesDiff ExamplesExporter FeatureComparator ImportExampleGen ImportSchemaGen
+        Importer JsonlExampleGen Metric ParquetExampleGen Pusher SchemaGen StatisticsGen StatsOptions TrainArgs Trainer Transform
     """,
     "penstock.components.training": """
         DataAccessor FnArgs RecordBatchesOptions TensorFlowDatasetOptions save_model
@@ -25,7 +25,7 @@ PUBLIC = {
     "penstock.artifacts": """
         Artifact Boolean ExampleAnomalies ExampleStatistics Examples ExternalFiles Float HyperParameters InfraBlessing
         Integer JsonValue Model ModelBlessing ModelEvaluation ModelRun PushedModel QuarantinedRows Schema String
-        TransformCache TransformGraph
+        TFRecords TransformCache TransformGraph
     """,
     "penstock.metadata": """
         Artifact ArtifactRecord ExecutionRecord LineageEdge LineageGraph MetadataStore MlmdStore RunRecord StoreError
