@@ -19,6 +19,7 @@ from .validation.example_diff import ExampleDiff as ExampleDiff
 from .validation.example_diff import ExamplesDiff as ExamplesDiff
 from .validation.example_validator import ExampleValidator as ExampleValidator
 from .validation.import_schema_gen import ImportSchemaGen as ImportSchemaGen
+from .validation.leakage_config import LeakageChecks as LeakageChecks
 from .validation.rule_config import CustomRule as CustomRule
 from .validation.schema_gen import SchemaGen as SchemaGen
 from .validation.statistics_gen import StatisticsGen as StatisticsGen

@@ -17,7 +17,8 @@ PUBLIC = {
     "penstock.components": """
         AvroExampleGen CsvExampleGen CustomRule DistributionValidator DistributionValidatorConfig EvalArgs Evaluator
         ExampleDiff ExampleValidator ExamplesDiff ExamplesExporter FeatureComparator ImportExampleGen ImportSchemaGen
-        Importer JsonlExampleGen Metric ParquetExampleGen Pusher SchemaGen StatisticsGen StatsOptions TrainArgs Trainer Transform
+        Importer JsonlExampleGen LeakageChecks Metric ParquetExampleGen Pusher SchemaGen StatisticsGen StatsOptions
+        TrainArgs Trainer Transform
     """,
     "penstock.components.training": """
         DataAccessor FnArgs RecordBatchesOptions TensorFlowDatasetOptions save_model
