@@ -7,6 +7,7 @@ from .ingestion.examples_exporter import ExamplesExporter as ExamplesExporter
 from .ingestion.import_example_gen import ImportExampleGen as ImportExampleGen
 from .ingestion.jsonl_example_gen import JsonlExampleGen as JsonlExampleGen
 from .ingestion.parquet_example_gen import ParquetExampleGen as ParquetExampleGen
+from .ingestion.sql_example_gen import SqlExampleGen as SqlExampleGen
 from .push.pusher import Pusher as Pusher
 from .training.trainer import EvalArgs as EvalArgs
 from .training.trainer import TrainArgs as TrainArgs

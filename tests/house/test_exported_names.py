@@ -15,10 +15,10 @@ PUBLIC = {
         step
     """,
     "penstock.components": """
-        AvroExampleGen CsvExampleGen CustomRule DistributionValidator DistributionValidatorConfig EvalArgs Evaluator
-        ExampleDiff ExampleValidator ExamplesDiff ExamplesExporter FeatureComparator ImportExampleGen ImportSchemaGen
-        Importer JsonlExampleGen LeakageChecks Metric ParquetExampleGen Pusher SchemaGen StatisticsGen StatsOptions
-        TrainArgs Trainer Transform
+        AvroExampleGen CsvExampleGen CustomRule DistributionValidator DistributionValidatorConfig EvalArgs
+        Evaluator ExampleDiff ExampleValidator ExamplesDiff ExamplesExporter FeatureComparator
+        ImportExampleGen ImportSchemaGen Importer JsonlExampleGen LeakageChecks Metric ParquetExampleGen
+        Pusher SchemaGen SqlExampleGen StatisticsGen StatsOptions TrainArgs Trainer Transform
     """,
     "penstock.components.training": """
         DataAccessor FnArgs RecordBatchesOptions TensorFlowDatasetOptions save_model

@@ -175,6 +175,8 @@ def _no_rows(ingestion: Ingestion, summaries: Sequence[RangeSummary], files: Seq
         )
     if isinstance(ingestion.source, SelectedRows) or getattr(ingestion.source, "row_filter", None) is not None:
         return NoDataError(f"No row of {where} passes row_filter=. Correct the condition, or drop it.", file=first)
+    if not files:
+        return NoDataError("There are no data rows: the source is empty. Check what it is asked for.")
     return NoDataError(
         f"There are no data rows in {where}: a header line only. Check that the export was complete.", file=first
     )
