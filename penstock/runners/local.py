@@ -33,10 +33,9 @@ from penstock.runners.alarms import Alarms, timed_out
 from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, component_of, value_of
 from penstock.runners.events import RunLog
 from penstock.runners.executor import describe, full_disk
-from penstock.runners.interrupts import Interrupts
 from penstock.runners.layout import Layout, new_id
 from penstock.runners.partial_driver import PartialDriver
-from penstock.runners.pool import WorkerPool
+from penstock.runners.pool import Interrupts, WorkerPool
 from penstock.runners.publisher import Publisher
 from penstock.runners.recovery import recover
 from penstock.runners.scheduler import CACHED, Scheduler
