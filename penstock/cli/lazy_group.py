@@ -28,6 +28,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "runs": LazyCommand("penstock.cli.runs", "List, show, remove and cancel runs."),
     "why": LazyCommand("penstock.cli.why", "Show why a step ran and wasn't reused."),
     "show": LazyCommand("penstock.cli.show", "Show a run, a step or an artifact."),
+    "logs": LazyCommand("penstock.cli.logs", "Print what a step said."),
     "artifacts": LazyCommand("penstock.cli.artifacts", "List artifacts."),
     "schema": LazyCommand("penstock.cli.schema", "Infer, compare and change schemas."),
     "lineage": LazyCommand("penstock.cli.lineage", "Show what an artifact was made from, or what came of it."),

@@ -143,6 +143,16 @@ def check_manifest(folder: str, *, deep: bool = False) -> list[str]:
     return problems
 
 
+def content_bytes(path: str) -> int:
+    """Returns the size of a file, or of the files of a folder: by its manifest where it has one, else by a walk."""
+    if os.path.isfile(path):
+        return os.path.getsize(path)
+    try:
+        return sum(entry.size for entry in read_manifest(path))
+    except (FileNotFoundError, ValueError):
+        return sum(os.path.getsize(os.path.join(path, name)) for name in _walk(path))
+
+
 def _differences(folder: str, entry: FileHash, deep: bool) -> Iterator[str]:
     full = os.path.join(folder, entry.path)
     size = os.path.getsize(full)

@@ -67,7 +67,7 @@ def execute(task: Task, report: Report) -> Outcome:
         outcome = failed(task, error, {})
     finally:
         step.enter(None)
-    facts = meter.facts(context.parts, sum(info.bytes for info in outcome.outputs.values()))
+    facts = meter.facts(context.parts, _bytes_in(task), sum(info.bytes for info in outcome.outputs.values()))
     return msgspec.structs.replace(outcome, facts=facts)
 
 
@@ -84,13 +84,14 @@ class Meter:
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
-    def facts(self, parts: Mapping[str, float], bytes_out: int) -> Facts:
+    def facts(self, parts: Mapping[str, float], bytes_in: int, bytes_out: int) -> Facts:
         """Return all that was measured."""
         return Facts(
             wall=round(time.perf_counter() - self._wall, 6),
             cpu=round(time.process_time() - self._cpu, 6),
             parts={name: round(seconds, 6) for name, seconds in parts.items()},
             peak_memory=_peak_memory(),
+            bytes_in=bytes_in,
             bytes_out=bytes_out,
             worker=os.getpid(),
         )
@@ -111,6 +112,14 @@ def _run(task: Task, made: dict[str, Artifact]) -> Outcome:
         infos = {name: _finish(task, name, artifact.properties) for name, artifact in made.items()}
         infos |= {name: _write_value(task, name, value) for name, value in values.items()}
     return Outcome(execution=task.execution, state=COMPLETE, outputs=infos, values=values)
+
+
+def _bytes_in(task: Task) -> int:
+    """Return the bytes of a task's inputs and source files."""
+    given = sum(file.size for found in task.files.values() for file in found.files)
+    with suppress(OSError):  # an input that the step has removed is told of elsewhere
+        given += sum(files.content_bytes(each.path) for found in task.inputs.values() for each in found)
+    return given
 
 
 def _apply(check: Callable[..., None], arguments: Mapping[str, Any]) -> None:

@@ -96,6 +96,7 @@ class Publisher:
                 "cpu_s": facts.cpu,
                 "cpu_parts_s": facts.parts,
                 "peak_bytes": facts.peak_memory,
+                "bytes_in": facts.bytes_in,
                 "bytes_out": facts.bytes_out,
                 "worker": facts.worker,
             },
