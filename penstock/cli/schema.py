@@ -22,7 +22,7 @@ from penstock.components.validation import patch_file
 from penstock.components.validation.schema_difference import Difference, differences
 from penstock.components.validation.schema_inference import infer_schema
 from penstock.components.validation.schema_proposal import propose
-from penstock.components.validation.split_validation import references_of
+from penstock.components.validation.split_validation import check_environment, references_of
 from penstock.data import protos
 from penstock.data.errors import DataFormatError
 from penstock.pipeline.errors import DataError, PlatformError
@@ -79,6 +79,7 @@ def propose_changes(
 ) -> ExitCode:
     """Propose changes for data to fit: text to be reviewed, with evidence, for `penstock schema accept`."""
     path = _folder(schema, root)
+    check_environment(_schema(path), environment, "--environment")
     described, references = {}, {}
     for folder in (_folder(each, root) for each in statistics):
         splits = _splits(folder)

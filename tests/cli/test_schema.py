@@ -88,3 +88,18 @@ def test_a_name_that_stands_for_nothing_is_not_found(shell: Shell):
 
     assert said.code == 6
     assert "There is no file or folder nowhere" in said.err
+
+
+def test_an_environment_that_the_schema_does_not_name_is_refused(shell: Shell):
+    said = shell("schema", "propose", "schema.pbtxt", "two", "--environment", "SERVING")
+
+    assert said.code == 64
+    assert "--environment is 'SERVING': the schema names no such environment." in said.err
+
+
+def test_a_proposal_names_where_each_finding_is_from(shell: Shell):
+    said = shell("schema", "propose", "schema.pbtxt", "one", "two")
+
+    assert "#   in two, train:" in said.out
+    assert "#   in one, train:" not in said.out
+    assert "'Voucher' 1 times" in said.out

@@ -225,6 +225,15 @@ def test_parts_of_sparse_and_weighted_features_are_held_against_each_other():
     }
 
 
+def test_what_is_made_of_columns_is_no_column_of_an_inferred_schema():
+    statistics = describe_table(pa.table({"v": [[1]], "i": [[1]], "w": [[1.0]]}), COMPOUND)
+
+    schema = infer_schema([statistics])
+
+    assert [feature.name for feature in schema.feature] == ["v", "i", "w"]
+    assert validate(statistics, schema).features == ()
+
+
 rows = st.tuples(
     st.one_of(st.none(), st.integers(-50, 50)),
     st.one_of(st.none(), st.sampled_from(["a", "b", "c"])),

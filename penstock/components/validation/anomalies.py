@@ -171,6 +171,8 @@ class _Judge:
             return self._compound(view, compounds[view.name]), Comparison()
         if view.name in known:
             return self._feature(view, draft_of(self.schema, known[view.name], place))
+        if not view.is_column:
+            return None, Comparison()
         return _judged(view.name, [NEW_COLUMN], self.severities, after=_inferred(view)), Comparison()
 
     def _feature(self, view: FeatureView, before: Draft) -> tuple[Anomaly | None, Comparison]:

@@ -55,6 +55,11 @@ class FeatureView:
         return self.statistics.name or ".".join(self.statistics.path.step)
 
     @property
+    def is_column(self) -> bool:
+        """Whether it is described by itself, as opposed to a sparse or weighted feature made of columns."""
+        return self.statistics.WhichOneof("stats") is not None
+
+    @property
     def type(self) -> int:
         """The type as a `schema_pb2.FeatureType`: strings and bytes are one."""
         return int(_FEATURE_TYPES[self.statistics.type])

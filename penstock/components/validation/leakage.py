@@ -126,8 +126,8 @@ def _shared(path: str, splits: Sequence[str], sharing: _Sharing) -> Iterator[Lea
         if total and shared[split] > sharing.bound * total:
             examples = f", such as {', '.join(list(shown[split])[:MAX_EXAMPLES])}" if shown[split] else ""
             told = (
-                f"{shared[split]} of {total} rows ({shared[split] / total:.2%}) have {sharing.what} that earlier splits "
-                f"have too{examples}; at most {sharing.bound:.2%} may."
+                f"{shared[split]} of {total} rows ({shared[split] / total:.2%}) have {sharing.what} that earlier "
+                f"splits have too{examples}; at most {sharing.bound:.2%} may."
             )
             yield Leak(split, "", _finding(f"{sharing.what.capitalize()} leak between splits", told))
 

@@ -39,7 +39,7 @@ def fit_schema(
             draft = draft_of(schema, known[view.name])
             examine(view, draft)
             _accept(schema, known[view.name], draft)
-        else:
+        elif view.is_column:
             infer_feature(view, schema, inference or Inference())
     for name, feature in known.items():
         if name not in seen:

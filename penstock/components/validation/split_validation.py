@@ -38,18 +38,27 @@ def validate_splits(
         ParameterError: There is no such environment or anomaly type.
     """
     _refuse_unchecked(schema)
-    known = environments(schema)
-    if environment and environment not in known:
-        raise ParameterError(
-            f"ExampleValidator(environment={environment!r}): the schema names no such environment."
-            f"{nearest(environment, known)} It names: {listing(sorted(known))}."
-        )
+    check_environment(schema, environment, "ExampleValidator(environment=...)")
     overrides = {_type_number(name): AnomalyInfo.Severity.Value(value) for name, value in (severities or {}).items()}
     known_references = references or {}
     return {
         split: validate(each, schema, environment, overrides, known_references.get(split, NO_REFERENCES))
         for split, each in statistics.items()
     }
+
+
+def check_environment(schema: schema_pb2.Schema, environment: str, argument: str) -> None:
+    """Check that the schema names an environment; "" is every one.
+
+    Raises:
+        ParameterError: It doesn't.
+    """
+    known = environments(schema)
+    if environment and environment not in known:
+        raise ParameterError(
+            f"{argument} is {environment!r}: the schema names no such environment.{nearest(environment, known)} It "
+            f"names: {listing(sorted(known))}."
+        )
 
 
 def references_of(
