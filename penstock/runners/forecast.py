@@ -11,7 +11,7 @@ from typing import Literal
 from penstock.metadata.records import ExecutionRecord
 from penstock.metadata.store import MetadataStore, MlmdStore
 from penstock.pipeline.errors import PenstockError
-from penstock.pipeline.plan import AnyNode, ImporterPlan, Plan, StepPlan, dependencies
+from penstock.pipeline.plan import AnyNode, ExitHandlerPlan, ImporterPlan, Plan, StepPlan, dependencies, value_bindings
 from penstock.pipeline.runner import RunRequest
 from penstock.runners import explanation
 from penstock.runners.driver import Driver
@@ -37,6 +37,7 @@ class StepForecast:
         reason: Why, in one line.
         seconds: How long it took before, for one that may run; None when it never ran.
         waits_for: The nodes that must run before it is known what this one is given.
+        always: True for what runs in every run, and makes none pending.
     """
 
     id: str
@@ -44,6 +45,7 @@ class StepForecast:
     reason: str
     seconds: float | None = None
     waits_for: tuple[str, ...] = ()
+    always: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Forecast:
     @property
     def pending(self) -> bool:
         """True when something would run, or may have to."""
-        return any(step.action not in SETTLED for step in self.steps)
+        return any(step.action not in SETTLED and not step.always for step in self.steps)
 
     def seconds(self, *actions: Action) -> float:
         """Return the estimated work of the steps with these actions, as far as they have ever run."""
@@ -104,9 +106,14 @@ class _Foreseen:
             verb = "fails" if self.steps[broken[0]].action == "fail" else "is skipped"
             return StepForecast(node.id, "skip", f"{broken[0]} {verb}")
         waiting = tuple(name for name in needed if self.steps[name].action in ("run", "unknown"))
-        given = _given(node)
+        if isinstance(node, ExitHandlerPlan):
+            return StepForecast(node.id, "run", "runs when all else is over", self._seconds(node), always=True)
         if not isinstance(node, StepPlan | ImporterPlan):
             return StepForecast(node.id, "unknown", "is settled when the run gets there", waits_for=waiting)
+        if node.branch is not None and self.steps[node.branch.condition].action == "unknown":
+            reason = f"depends on what the condition {node.branch.condition} says"
+            return StepForecast(node.id, "unknown", reason, self._seconds(node), waiting)
+        given = _given(node)
         blocked = [name for name in waiting if name in given]
         if blocked and isinstance(node, StepPlan) and not _is_outside(self.driver, node):
             return self._waiting(node, tuple(blocked))
@@ -152,11 +159,9 @@ def _known(earlier: Earlier, unknown: set[str]) -> dict[str, object]:
 
 def _given(node: AnyNode) -> set[str]:
     """Return the nodes whose outputs a node is given; the others it only comes after."""
-    ordered = {*node.after, *node.gated_by}
-    if not isinstance(node, StepPlan):
-        return dependencies(node) - ordered
-    from_data = {binding.node for bound in node.inputs.values() for binding in bound}
-    return from_data | (dependencies(node) - ordered)
+    values = [node.parameters, node.files] if isinstance(node, StepPlan) else [getattr(node, "uri", None)]
+    bound = [binding for each in getattr(node, "inputs", {}).values() for binding in each]
+    return {binding.node for binding in [*bound, *(found for value in values for found in value_bindings(value))]}
 
 
 def _is_outside(driver: Driver, node: AnyNode) -> bool:
