@@ -62,11 +62,16 @@ def hash_rows(batch: pa.RecordBatch) -> tuple[Words, Words]:
     columns = [(_plain(column), key) for column, key in zip(batch.columns, keys, strict=True)]
     first = np.zeros(batch.num_rows, dtype=np.uint64)
     second = np.zeros(batch.num_rows, dtype=np.uint64)
+    repeating = {index for index, (column, _) in enumerate(columns) if is_bytes(column.type)}
     for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
         piece = slice(start, min(start + _ROWS_AT_ONCE, batch.num_rows))
         a, b = first[piece], second[piece]
-        for column, key in columns:
-            cell_a, cell_b = _cells(column.slice(start, len(a)), key)
+        for index, (column, key) in enumerate(columns):
+            values = column.slice(start, len(a))
+            repeated = _repeated_cells(values, key) if index in repeating else None
+            if repeated is None:
+                repeating.discard(index)
+            cell_a, cell_b = repeated or _cells(values, key)
             a += cell_a
             b += cell_b
         _mix(a)
@@ -141,6 +146,18 @@ def _cells(values: pa.Array, key: Words) -> tuple[Words, Words]:
         missing = values.is_null().to_numpy(zero_copy_only=False)
         a[missing], b[missing] = key[2], key[3]
     return a, b
+
+
+def _repeated_cells(values: pa.Array, key: Words) -> tuple[Words, Words] | None:
+    """Returns the words of texts, hashing each distinct one once; None where most of them are distinct."""
+    encoded = values.dictionary_encode()
+    distinct = len(encoded.dictionary)
+    if 2 * distinct > len(values):
+        return None
+    a, b = np.full((2, distinct + 1), key[2:, None])
+    a[:distinct], b[:distinct] = _bytes_cells(encoded.dictionary, key)
+    indices = encoded.indices.fill_null(distinct).to_numpy().astype(np.intp)
+    return a.take(indices), b.take(indices)
 
 
 def _number_words(values: pa.Array) -> Words:

@@ -209,3 +209,14 @@ def test_both_words_spread_evenly():
         assert abs(counts - 10_000).max() < 400
         bits = [(lane >> np.uint64(bit) & np.uint64(1)).mean() for bit in range(64)]
         assert 0.48 < min(bits) <= max(bits) < 0.52
+
+
+def test_texts_that_repeat_hash_as_those_that_do_not():
+    texts = ["a", None, "", "a long text of more than eight bytes"]
+    once = hash_rows(pa.RecordBatch.from_pydict({"s": pa.array(texts)}))
+
+    often = hash_rows(pa.RecordBatch.from_pydict({"s": pa.array(texts * 5000 + [str(i) for i in range(20_000)])}))
+
+    for word, words in zip(once, often, strict=True):
+        assert (words[:20_000].reshape(-1, 4) == word).all()
+        assert len(set(words[20_000:].tolist())) == 20_000
