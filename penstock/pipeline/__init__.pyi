@@ -6,6 +6,11 @@ from .annotations import ModuleFile as ModuleFile
 from .annotations import Output as Output
 from .annotations import Secret as Secret
 from .beam import Beam as Beam
+from .control_flow import on_exit as on_exit
+from .control_flow import one_of as one_of
+from .control_flow import otherwise as otherwise
+from .control_flow import run_status as run_status
+from .control_flow import when as when
 from .dag import Pipeline as Pipeline
 from .dag import pipeline as pipeline
 from .definition import Component as Component

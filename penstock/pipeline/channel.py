@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline.errors import WiringError
+from penstock.pipeline.predicate import Operand, Properties
 
 if TYPE_CHECKING:
     from penstock.pipeline.node import Node
@@ -29,13 +30,13 @@ class _Promise:
         )
 
     def __bool__(self) -> bool:
-        self._refuse("`if` or `bool()`", "Use when(...) to branch on it.")
+        self._refuse("`if` or `bool()`", "Branch on it with `with when(x.value == ...):`.")
 
     def __iter__(self) -> Iterator[Any]:
-        self._refuse("iteration", "Use for_each(...) to loop over it.")
+        self._refuse("iteration", "Pass it whole and loop inside a component.")
 
     def _compare(self, other: object) -> NoReturn:
-        self._refuse("comparison", "Use when(...) to branch on it.")
+        self._refuse("comparison", "Branch on it with `with when(x.value > ...):`.")
 
     def _compute(self, other: object) -> NoReturn:
         self._refuse("arithmetic", "Compute it inside a component, or pass the computed value as a parameter.")
@@ -66,6 +67,11 @@ class RunParameter(_Promise):
     name: str
     annotation: Any
 
+    @property
+    def value(self) -> Operand:
+        """The parameter inside a condition: `when(epochs.value > 3)`."""
+        return Operand(self)
+
     def _describe(self) -> str:
         return f"Run parameter {self.name!r}"
 
@@ -94,6 +100,16 @@ class Channel(_Promise):
     node: Node
     output: str
     type: type[Artifact]
+
+    @property
+    def value(self) -> Operand:
+        """The value inside a condition: `when(verdict.accuracy.value > 0.9)`."""
+        return Operand(self)
+
+    @property
+    def properties(self) -> Properties:
+        """The artifact's properties inside a condition: `when(verdict.blessing.properties["blessed"] == 1)`."""
+        return Properties(self)
 
     def _describe(self) -> str:
         return f"Channel '{self.node.id}.{self.output}'"

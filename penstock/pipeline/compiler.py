@@ -13,13 +13,17 @@ from penstock.pipeline.durations import seconds_of
 from penstock.pipeline.errors import WiringError
 from penstock.pipeline.fingerprint import Fingerprint
 from penstock.pipeline.importer import IMPORTER
-from penstock.pipeline.node import Node
+from penstock.pipeline.node import ONE_OF, WHEN, Node
 from penstock.pipeline.plan import (
     AnyNode,
     BeamStep,
     Binding,
+    Branch,
+    ConditionPlan,
     EffectPlan,
+    ExitHandlerPlan,
     ImporterPlan,
+    JoinPlan,
     Json,
     OutputPlan,
     Plan,
@@ -36,14 +40,18 @@ def compile_wiring(wiring: Wiring, run_parameters: tuple[RunParameterPlan, ...])
     known: dict[str, Fingerprint] = {}
     sources: dict[str, str] = {}
     compiled: list[AnyNode] = []
-    for node in in_order(wiring.nodes, gates):
+    for node in sorted(in_order(wiring.nodes, gates), key=lambda node: node.on_exit):
         ordering = gates.get(node.id, ())
+        if node.component.reference in (WHEN, ONE_OF):
+            compiled.append(_condition(node, ordering) if node.component.reference == WHEN else _join(node, ordering))
+            continue
         if node.component.reference == IMPORTER:
             compiled.append(_importer(node, ordering))
             continue
         code = _code(node, wiring.code_root, known)
         sources |= code.sources
-        compiled.append(_step(node, ordering, code))
+        step = _step(node, ordering, code)
+        compiled.append(ExitHandlerPlan(id=node.id, where=node.where, step=step) if node.on_exit else step)
     used = _path_parameters(compiled)
     return Plan(
         name=wiring.pipeline,
@@ -155,6 +163,7 @@ def _step(node: Node, gates: tuple[str, ...], code: Fingerprint) -> StepPlan:
         where=node.where,
         after=tuple(other.id for other in node.after),
         gated_by=gates,
+        branch=_branch(node),
         component=spec.reference,
         name=spec.name,
         inputs={name: _bindings(node, name) for name in spec.inputs if _inputs(node, name)},
@@ -171,7 +180,7 @@ def _step(node: Node, gates: tuple[str, ...], code: Fingerprint) -> StepPlan:
         effect=EffectPlan(still_true=spec.still_true) if spec.effects else None,
         precondition=spec.precondition,
         beam=_beam(spec, options.beam_options),
-        cache=options.cache is not False,
+        cache=options.cache is not False and not node.on_exit,
         cache_seconds=seconds_of(options.cache) if isinstance(options.cache, str) else None,
         salt=options.salt,
         env=dict(options.env),
@@ -218,9 +227,37 @@ def _importer(node: Node, gates: tuple[str, ...]) -> ImporterPlan:
         where=node.where,
         after=tuple(other.id for other in node.after),
         gated_by=gates,
+        branch=_branch(node),
         uri=parameters.to_json(node.arguments["source_uri"]),
         output=output_plan(next(iter(node.component.outputs.values()))),
         properties=parameters.to_json(node.arguments.get("properties") or {}),
+    )
+
+
+def _branch(node: Node) -> Branch | None:
+    return Branch(condition=node.branch[0].id, holds=node.branch[1]) if node.branch else None
+
+
+def _condition(node: Node, gates: tuple[str, ...]) -> ConditionPlan:
+    return ConditionPlan(
+        id=node.id,
+        where=node.where,
+        after=tuple(other.id for other in node.after),
+        gated_by=gates,
+        branch=_branch(node),
+        predicate=parameters.to_json(node.arguments["predicate"]),
+    )
+
+
+def _join(node: Node, gates: tuple[str, ...]) -> JoinPlan:
+    return JoinPlan(
+        id=node.id,
+        where=node.where,
+        after=tuple(other.id for other in node.after),
+        gated_by=gates,
+        branch=_branch(node),
+        choices=_bindings(node, "choices"),
+        output=output_plan(next(iter(node.component.outputs.values()))),
     )
 
 

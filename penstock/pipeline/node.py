@@ -49,7 +49,10 @@ class NodeOptions:
 
 
 OPTION_NAMES = tuple(NodeOptions.__dataclass_fields__)
-RESERVED_OUTPUTS = ("id", "component", "arguments", "options", "outputs", "where", "run_after")
+RESERVED_OUTPUTS = (
+    "id", "component", "arguments", "options", "outputs", "where", "run_after", "after", "branch", "on_exit",
+)  # fmt: skip
+WHEN, ONE_OF = "penstock.pipeline.control_flow:when", "penstock.pipeline.control_flow:one_of"
 
 
 class Node:
@@ -65,6 +68,8 @@ class Node:
         self.where = where
         self.id = options.id if options.id is not None else component.name
         self.after: list[Any] = list(options.after)
+        self.branch: tuple[Node, bool] | None = None
+        self.on_exit = False
         self.outputs = {name: Channel(self, name, kind) for name, kind in component.outputs.items()}
 
     def run_after(self, *nodes: Node) -> Node:
@@ -88,9 +93,17 @@ class Node:
 
 @dataclass
 class Graph:
-    """The nodes of the pipeline function that is running now."""
+    """The nodes of the pipeline function that is running now.
+
+    Attributes:
+        nodes: As they were called.
+        branches: The conditions that hold where the function is now, the innermost last.
+        asked: The condition whose block has just ended, for `otherwise`.
+    """
 
     nodes: list[Node] = field(default_factory=list)
+    branches: list[tuple[Node, bool]] = field(default_factory=list)
+    asked: Node | None = None
 
     def add(self, component: ComponentSpec, positional: tuple[Any, ...], keywords: dict[str, Any]) -> Node:
         """Record one call and return its node."""
@@ -102,6 +115,8 @@ class Graph:
             )
         options = NodeOptions(**{name: keywords.pop(name) for name in OPTION_NAMES if name in keywords})
         node = Node(component, keywords, options, where)
+        node.branch = self.branches[-1] if self.branches else None
+        self.asked = None
         self.nodes.append(node)
         return node
 

@@ -17,6 +17,7 @@ from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import TOKEN, Channel, RunParameter
 from penstock.pipeline.errors import ParameterError, listing, nearest
 from penstock.pipeline.plan import Binding, Json, RunParameterPlan
+from penstock.pipeline.predicate import COMPARISONS, Operand, Predicate
 
 TOKEN_KEYS = ("$run", "$value", "$secret")
 
@@ -31,12 +32,10 @@ def to_json(value: Any) -> Json:
 
 
 def _with_tokens(value: Any) -> Any:
-    if isinstance(value, RunParameter):
-        return {"$run": value.name}
-    if isinstance(value, Channel):
-        return {"$value": {"node": value.node.id, "output": value.output}}
-    if isinstance(value, Secret):
-        return {"$secret": value.name}
+    if isinstance(value, RunParameter | Channel | Secret):
+        return _token(value)
+    if isinstance(value, Predicate | Operand):
+        return _condition(value)
     if isinstance(value, pathlib.PurePath):
         return str(value)
     if isinstance(value, Mapping):
@@ -51,6 +50,20 @@ def _with_tokens(value: Any) -> Any:
     if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         return {name: _with_tokens(getattr(value, name)) for name in value.__dataclass_fields__}
     return value
+
+
+def _token(value: RunParameter | Channel | Secret) -> Json:
+    if isinstance(value, Channel):
+        return {"$value": {"node": value.node.id, "output": value.output}}
+    return {"$run" if isinstance(value, RunParameter) else "$secret": value.name}
+
+
+def _condition(value: Predicate | Operand) -> Json:
+    if isinstance(value, Operand):
+        token = _with_tokens(value.source)
+        return {"$property": {**token["$value"], "name": value.name}} if value.name else token
+    of = [_with_tokens(each) for each in value.of]
+    return {"op": value.op, "left": of[0], "right": of[1]} if value.op in COMPARISONS else {"op": value.op, "of": of}
 
 
 def _no_json_form(value: Any) -> Any:

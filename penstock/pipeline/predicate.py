@@ -123,6 +123,13 @@ def predicate_of(given: object) -> Predicate:
     )
 
 
+def operands_in(condition: Any) -> list[Operand]:
+    """Return all operands of a condition."""
+    if isinstance(condition, Operand):
+        return [condition]
+    return [one for each in condition.of for one in operands_in(each)] if isinstance(condition, Predicate) else []
+
+
 def evaluate(tree: Tree, lookup: Callable[[Json], Json]) -> bool:
     """Answer a condition.
 

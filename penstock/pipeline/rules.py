@@ -17,11 +17,14 @@ from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import Channel, RunParameter
 from penstock.pipeline.durations import seconds_of
 from penstock.pipeline.errors import MAX_FAILURES, WiringError, closest, listing, nearest
-from penstock.pipeline.node import Node
+from penstock.pipeline.node import WHEN, Node
+from penstock.pipeline.predicate import Operand, operands_in
 from penstock.pipeline.signature import VALUE_TYPES, InputSpec, ParameterSpec
 
 Problem = tuple[Node, str]
 """The node whose call is at fault, and what is wrong with it."""
+RUN_STATUS = ("__state__", "__failed__")
+"""How the state of a run stands among the run parameters of an exit handler."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ def wrong_parameter(wiring: Wiring) -> Iterator[Problem]:
             value = node.arguments.get(name, None if port.required else port.default)
             if value is None and not _given(node, name) and (port.required or port.optional):
                 continue
-            problem = _parameter_problem(value, port)
+            problem = "" if node.component.reference == WHEN else _parameter_problem(value, port)
             if problem and port.kind != "beam":
                 yield node, f"{node.component.name}({name}=...) {problem}."
 
@@ -257,6 +260,59 @@ def wrong_demand(wiring: Wiring) -> Iterator[Problem]:
         yield from ((node, f"{call(node)} {problem}") for problem in demands.problems(node.options))
 
 
+def wrong_condition(wiring: Wiring) -> Iterator[Problem]:
+    """Conditions are asked of value outputs and of properties that artifacts have."""
+    for node in wiring.nodes:
+        if node.component.reference == WHEN:
+            for operand in operands_in(node.arguments["predicate"]):
+                problem = _operand_problem(operand)
+                if problem:
+                    yield node, f"when(): {problem}"
+
+
+def _operand_problem(operand: Operand) -> str:
+    channel = operand.source
+    if not isinstance(channel, Channel):
+        return ""
+    name = f"'{channel.node.id}.{channel.output}'"
+    if not operand.name and channel.output not in channel.node.component.values:
+        kind = channel.type.TYPE_NAME
+        return f'{name} is an artifact of {kind}, which has no value. Ask for a property: x.properties["name"] == 1.'
+    known = channel.type.PROPERTIES
+    if operand.name and known and operand.name not in known:
+        return (
+            f"{name} has no property {operand.name!r}.{nearest(operand.name, known)} "
+            f"{channel.type.TYPE_NAME} has: {listing(known)}."
+        )
+    return ""
+
+
+def wrong_exit_handler(wiring: Wiring) -> Iterator[Problem]:
+    """An exit handler runs whatever came of the others, so it takes nothing from them nor they from it."""
+    for node in wiring.nodes:
+        if node.on_exit and (upstream(node) or node.branch):
+            yield (
+                node,
+                f"{call(node)} is an exit handler, and takes an output of another step or stands under a condition, "
+                f"which may never come. Pass run_status.state and run_status.failed instead.",
+            )
+        handlers = [other for other in upstream(node) if other.on_exit]
+        if handlers:
+            yield node, f"{call(node)} waits for {handlers[0].id!r}, an exit handler, which runs after all others."
+        if not node.on_exit and any(_is_status(value) for value in node.arguments.values()):
+            yield (
+                node,
+                f"{call(node)} takes run_status, which is known to exit handlers alone: on_exit({node.id}(...)).",
+            )
+
+
+def _is_status(value: object) -> bool:
+    try:
+        return any(name in str(parameters.to_json(value)) for name in RUN_STATUS)
+    except TypeError:
+        return False
+
+
 def foreign_channel(wiring: Wiring) -> Iterator[Problem]:
     """Channels and nodes come from this pipeline."""
     own = {id(node) for node in wiring.nodes}
@@ -283,6 +339,7 @@ def cycle(wiring: Wiring) -> Iterator[Problem]:
 def upstream(node: Node) -> list[Node]:
     """Return the nodes that a node waits for by its channels and its explicit order."""
     found = [channel.node for value in node.arguments.values() for channel in channels_in(value)]
+    found += [node.branch[0]] if node.branch else []
     return found + [other for other in node.after if isinstance(other, Node)]
 
 
@@ -311,6 +368,8 @@ RULES: tuple[Rule, ...] = (
     missing_module_file,
     wrong_cache_policy,
     wrong_demand,
+    wrong_condition,
+    wrong_exit_handler,
     foreign_channel,
     cycle,
 )

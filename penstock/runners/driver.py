@@ -14,7 +14,7 @@ from penstock.metadata.artifact_types import Boolean
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, NewArtifact, NewExecution
 from penstock.metadata.store import MetadataStore
 from penstock.pipeline import parameters
-from penstock.pipeline.errors import DataError, Unsupported
+from penstock.pipeline.errors import DataError, Unsupported, listing, nearest
 from penstock.pipeline.importer import IMPORTER
 from penstock.pipeline.plan import AnyNode, Binding, ImporterPlan, Json, Plan, StepPlan, value_bindings
 from penstock.pipeline.runner import RunRequest
@@ -84,6 +84,27 @@ class Driver:
             return self._importer(node)
         kind = type(node).__struct_config__.tag
         raise Unsupported(f"Node {node.id!r} is of kind {kind!r}; this version runs steps and importers.")
+
+    def leaves_out(self, node_id: str) -> bool:
+        """Say whether a node is left out of this run."""
+        return False
+
+    def operand(self, value: Json) -> Json:
+        """Return what an operand of a condition stands for.
+
+        Raises:
+            DataError: An artifact hasn't the property.
+        """
+        if not isinstance(value, Mapping) or "$property" not in value:
+            return self._substitute(value)
+        asked = value["$property"]
+        found = self.made[asked["node"]][asked["output"]][0].properties
+        if asked["name"] not in found:
+            raise DataError(
+                f"'{asked['node']}.{asked['output']}' has no property {asked['name']!r}."
+                f"{nearest(asked['name'], found)} It has: {listing(found)}."
+            )
+        return found[asked["name"]]
 
     def known(self, step: StepPlan, open_nodes: Collection[str]) -> tuple[CacheKey, set[str]]:
         """Return the key of a step as far as it is known while some nodes have made nothing yet.

@@ -14,7 +14,7 @@ from penstock.metadata.errors import StoreError
 from penstock.metadata.records import ArtifactRecord, CachedExecution, NewExecution, RunRecord, RunState
 from penstock.metadata.store import MetadataStore, MlmdStore
 from penstock.pipeline.errors import PenstockError, PlatformError, Unsupported, listing, nearest
-from penstock.pipeline.plan import Plan, StepPlan, steps_in
+from penstock.pipeline.plan import ConditionPlan, ExitHandlerPlan, JoinPlan, Plan, StepPlan, steps_in
 from penstock.pipeline.project import Project
 from penstock.pipeline.runner import RunRequest, RunResult, StepResult
 from penstock.pipeline.task import (
@@ -28,7 +28,7 @@ from penstock.pipeline.task import (
     Progress,
     Task,
 )
-from penstock.runners import capacity, facts, locks, retries
+from penstock.runners import capacity, control, facts, locks, retries
 from penstock.runners.alarms import Alarms, timed_out
 from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, component_of, value_of
 from penstock.runners.events import RunLog
@@ -182,9 +182,15 @@ class _LocalRun:
         """Start what can be started, and what becomes ready by being reused."""
         while self.pool.free and (node_id := self.scheduler.next()):
             started = time.time()
+            node = self.scheduler.nodes[node_id]
+            if isinstance(node, ConditionPlan | JoinPlan) and not self.driver.leaves_out(node_id):
+                self._resolve(node)
+                continue
+            if isinstance(node, ExitHandlerPlan):
+                node = control.told_of_the_run(node, self.driver, self.request, self.results.values())
             try:
                 with self.interrupts.let_through():
-                    drive = self.driver.drive(self.scheduler.nodes[node_id])
+                    drive = self.driver.drive(node)
                 if drive.task is not None:
                     os.makedirs(drive.task.staging)
                     drive.key.write(drive.task.staging)
@@ -199,6 +205,28 @@ class _LocalRun:
                 self._begin(drive, drive.task)
             else:
                 self._leave_out(node_id, drive)
+
+    def _resolve(self, node: ConditionPlan | JoinPlan) -> None:
+        """Answer a condition or join branches; both are recorded, neither needs a worker."""
+        self.scheduler.start(node.id)
+        try:
+            answer, reason = control.resolve(node, self.driver, self.scheduler)
+        except PenstockError as error:
+            self._undrivable(node.id, error)
+            return
+        execution = NewExecution(
+            ulid=new_id(),
+            component=component_of(node),
+            pipeline=self.plan.name,
+            run=self.driver.run,
+            step=node.id,
+            started=time.time(),
+            reason=reason,
+        )
+        self._flush()
+        self.store.begin(execution)
+        self.store.publish(execution.ulid, "COMPLETE", ended=time.time())
+        self._ended(StepResult(node.id, COMPLETE, reason), answer)
 
     def _begin(self, drive: Drive, task: Task) -> None:
         self._flush()
@@ -266,7 +294,8 @@ class _LocalRun:
 
     def _tried_again(self, node_id: str, failure: Failure | None) -> bool:
         """Arrange for another attempt of a step that has failed; False when there is none."""
-        step, attempt = self.scheduler.nodes[node_id], self.driver.attempts.get(node_id, 1)
+        node, attempt = self.scheduler.nodes[node_id], self.driver.attempts.get(node_id, 1)
+        step = node.step if isinstance(node, ExitHandlerPlan) else node
         wait = retries.delay(step.retries, attempt, failure) if isinstance(step, StepPlan) and failure else None
         if wait is None or failure is None:
             return False
@@ -311,10 +340,10 @@ class _LocalRun:
         values = {name: value_of(found[0]) for name, found in made.items() if "value" in found[0].properties}
         self._ended(dataclasses.replace(result, outputs=self._paths(made), values=values))
 
-    def _ended(self, result: StepResult) -> None:
+    def _ended(self, result: StepResult, answer: bool = True) -> None:
         self.results[result.id] = result
         self.log.step_finished(result)
-        for node_id, reason in self.scheduler.finish(result.id, result.state):
+        for node_id, reason in self.scheduler.finish(result.id, result.state, answer):
             self._skip(node_id, reason)
 
     def _skip(self, node_id: str, reason: str) -> None:

@@ -34,6 +34,10 @@ class PartialDriver(Driver):
             return self._left_out(node)
         return self._taken(node) if node.id in self.scope.taken else super().drive(node)
 
+    def leaves_out(self, node_id: str) -> bool:
+        """See `Driver.leaves_out`."""
+        return node_id in self.scope.left_out
+
     def _left_out(self, node: AnyNode) -> Drive:
         reason = f"left out by {self.scope.left_out[node.id]}"
         return Drive(self._unexecuted(node, {}, reason), NO_KEY, reason)

@@ -155,18 +155,18 @@ class Scheduler:
         return COMPLETE, ""
 
     def cancel(self) -> list[str]:
-        """Skip everything that hasn't been started, exit handlers excepted.
+        """Skip everything that hasn't been started.
 
         Returns:
             Those nodes.
         """
-        waiting = [name for name, state in self.states.items() if state == PENDING and name not in self._exits]
+        waiting = [name for name, state in self.states.items() if state == PENDING]
+        self._exits = []
         for queue in self._queues.values():
             queue.clear()
         for node_id in waiting:
             self._because_of_failure.add(node_id)
             self._end(node_id, SKIPPED)
-        self._let_exits_start()
         return waiting
 
     @property

@@ -11,8 +11,8 @@ import pytest
 PUBLIC = {
     "penstock.pipeline": """
         Beam Component DataError FileEntry Files GateFailed Importer Input ModuleFile Output ParameterError
-        PenstockError Pipeline Plan PlatformError Retry Secret Skip Unsupported UserCodeError WiringError component pipeline
-        step
+        PenstockError Pipeline Plan PlatformError Retry Secret Skip Unsupported UserCodeError WiringError component
+        on_exit one_of otherwise pipeline run_status step when
     """,
     "penstock.components": """
         AvroExampleGen CsvExampleGen CustomRule DistributionValidator DistributionValidatorConfig EvalArgs
