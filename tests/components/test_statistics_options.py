@@ -9,12 +9,16 @@ from google.protobuf import text_format
 from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
+from tensorflow_metadata.proto.v0.statistics_pb2 import NaturalLanguageStatistics
 
 from penstock.components import StatsOptions
 from penstock.components.validation.anomalies import validate
 from penstock.components.validation.dataset_statistics import RangeStatistics, describe_table, merge_ranges
-from penstock.components.validation.feature_view import is_weighted
+from penstock.components.validation.draft import Draft
+from penstock.components.validation.feature_view import FeatureView, is_weighted
 from penstock.components.validation.schema_inference import infer_schema
+from penstock.components.validation.semantic_rules import language_fits
 from penstock.components.validation.statistics_beam import read_columns
 from penstock.data.errors import DataFormatError
 from penstock.pipeline import DataError, WiringError
@@ -304,3 +308,61 @@ def test_options_that_make_no_sense_are_refused(options, told):
         StatsOptions(**options)
 
     assert told in str(refused.value)
+
+
+LANGUAGE = text_format.Parse(
+    "feature { name: 'x' type: BYTES natural_language_domain { "
+    "coverage { min_coverage: 0.9 excluded_string_tokens: '.' oov_string_tokens: '<unk>' } "
+    "token_constraints { string_value: 'the' min_fraction_of_sequences: 0.9 max_per_sequence: 1 } } }",
+    schema_pb2.Schema(),
+)
+
+
+def _language_statistics(table, schema):
+    (statistic,) = describe_table(table, schema).datasets[0].features[0].custom_stats
+    found = NaturalLanguageStatistics()
+    statistic.any.Unpack(found)
+    return found
+
+
+def test_tokens_of_a_language_are_counted_by_sequence():
+    found = _language_statistics(pa.table({"x": [["the", "<unk>", "."], ["the", "the", "cat"], [], None]}), LANGUAGE)
+
+    (token,) = found.token_statistics
+    assert (found.feature_coverage, found.avg_token_length) == (pytest.approx(4 / 5), 3.0)
+    assert (found.min_sequence_length, found.max_sequence_length) == (3, 3)
+    assert (token.frequency, token.fraction_of_sequences) == (3, pytest.approx(2 / 3))
+    assert (token.per_sequence_min_frequency, token.per_sequence_max_frequency) == (1, 2)
+
+
+def test_a_language_is_held_against_its_domain():
+    table = pa.table({"x": [["the", "<unk>"], ["the", "the"]]})
+
+    (anomaly,) = validate(describe_table(table, LANGUAGE), LANGUAGE).features
+
+    assert [AnomalyInfo.Type.Name(finding.type) for finding in anomaly.findings] == [
+        "FEATURE_COVERAGE_TOO_LOW",
+        "SEQUENCE_VALUE_TOO_MANY_OCCURRENCES",
+    ]
+
+
+def test_coverage_of_integer_tokens_is_not_available():
+    feature = schema_pb2.Feature(name="x", type=schema_pb2.INT)
+    view = FeatureView(describe_table(pa.table({"x": [1]})).datasets[0].features[0], 1)
+    feature.natural_language_domain.coverage.min_coverage = 0.9
+    view.statistics.custom_stats.add(name="nl_statistics").any.Pack(NaturalLanguageStatistics())
+
+    (finding,) = language_fits(view, Draft(feature))
+
+    assert finding.type == AnomalyInfo.STATS_NOT_AVAILABLE
+
+
+@given(st.lists(st.lists(st.sampled_from(["the", "a", "<unk>"]), max_size=4), max_size=12), st.integers(0, 12))
+def test_languages_merge_to_the_whole(sequences, cut):
+    table = pa.table({"x": pa.array(sequences, pa.list_(pa.string()))})
+    ranges = [RangeStatistics(table.schema, number, LANGUAGE) for number in (0, 1)]
+    for one, part in zip(ranges, (table.slice(0, cut), table.slice(cut)), strict=True):
+        for batch in part.to_batches():
+            one.add(batch)
+
+    assert merge_ranges(ranges).proto() == describe_table(table, LANGUAGE)

@@ -8,8 +8,10 @@ from enum import Enum
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from tensorflow_metadata.proto.v0.schema_pb2 import NaturalLanguageDomain
 from tensorflow_metadata.proto.v0.statistics_pb2 import CommonStatistics, FeatureNameStatistics
 
+from penstock.components.validation.language_statistics import LanguageStatistics
 from penstock.components.validation.quantiles import Floats, Quantiles, constant_histogram, quantiles_histogram
 from penstock.components.validation.semantic_statistics import Categories, TextMeaning
 from penstock.components.validation.stats_options import DEFAULT_OPTIONS, StatsOptions
@@ -106,11 +108,19 @@ class ColumnStatistics:
         kind: What its values are.
         lists: Whether a row holds a list of values.
         image: Whether the schema says that the values are images.
+        language: What the schema says of values that are the tokens of a language.
         options: What is asked for.
     """
 
     def __init__(
-        self, name: str, kind: Kind, *, lists: bool, image: bool = False, options: StatsOptions = DEFAULT_OPTIONS
+        self,
+        name: str,
+        kind: Kind,
+        *,
+        lists: bool,
+        image: bool = False,
+        language: NaturalLanguageDomain | None = None,
+        options: StatsOptions = DEFAULT_OPTIONS,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -118,6 +128,9 @@ class ColumnStatistics:
         self._presence = Presence(lists=lists)
         self._values: Numbers | Strings | Blobs = _new_values(kind)
         self._meaning = _new_meaning(kind, image, options)
+        self._language: LanguageStatistics | None = None
+        if language is not None and kind in (Kind.STRING, Kind.CATEGORICAL):
+            self._language = LanguageStatistics(language, integers=kind is Kind.CATEGORICAL)
         self._weighted = WeightedColumn(kind) if options.weight_feature is not None else None
 
     def add(self, column: pa.Array, weights: Floats | None = None) -> None:
@@ -135,6 +148,8 @@ class ColumnStatistics:
             self._values.add(there)
             if self._meaning is not None:
                 self._meaning.add(there)
+            if self._language is not None:
+                self._language.add(column, values, lists=self._lists)
 
     def merge(self, other: ColumnStatistics) -> None:
         """Add the rows of `other`, which come after those seen here."""
@@ -142,6 +157,8 @@ class ColumnStatistics:
         self._values.merge(other._values)  # type: ignore[arg-type]  # both were made for the same kind
         if self._meaning is not None and other._meaning is not None:
             self._meaning.merge(other._meaning)  # type: ignore[arg-type]  # as above
+        if self._language is not None and other._language is not None:
+            self._language.merge(other._language)
         if self._weighted is not None and other._weighted is not None:
             self._weighted.merge(other._weighted)
 
@@ -165,6 +182,8 @@ class ColumnStatistics:
             self._weighted.complete(feature, options)
         if self._meaning is not None:
             feature.custom_stats.extend(self._meaning.custom_statistics())
+        if self._language is not None:
+            feature.custom_stats.extend(self._language.custom_statistics())
         return feature
 
 

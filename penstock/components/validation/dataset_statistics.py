@@ -47,6 +47,11 @@ class DatasetAccumulator:
         self.rows = 0
         self._weight = 0
         categorical, images = _hinted(hints)
+        languages = {
+            feature.name: feature.natural_language_domain
+            for feature in (hints.feature if hints is not None else ())
+            if feature.WhichOneof("domain_info") == "natural_language_domain"
+        }
         self.columns: list[ColumnStatistics] = []
         for field in columns:
             if options.feature_allowlist is not None and field.name not in options.feature_allowlist:
@@ -57,7 +62,10 @@ class DatasetAccumulator:
             elif kind is Kind.STRING and field.name in images:
                 kind = Kind.BYTES
             image, lists = kind is Kind.BYTES, _is_list(field.type)
-            self.columns.append(ColumnStatistics(field.name, kind, lists=lists, image=image, options=options))
+            language = languages.get(field.name)
+            self.columns.append(
+                ColumnStatistics(field.name, kind, lists=lists, image=image, language=language, options=options)
+            )
         self._compounds = compound_statistics(hints)
         self._crosses = [CrossStatistics(left, right) for left, right in options.cross_features or ()]
 

@@ -13,7 +13,7 @@ from penstock.components.validation.comparators import References, compare
 from penstock.components.validation.dataset_rules import examine_dataset
 from penstock.components.validation.distribution_config import DistributionValidatorConfig, FeatureComparator
 from penstock.components.validation.draft import Finding
-from penstock.components.validation.feature_view import dataset_of, view_of, views
+from penstock.components.validation.feature_view import dataset_of, is_weighted, view_of, views
 from penstock.pipeline import DataError
 from penstock.pipeline.errors import listing, nearest
 
@@ -72,7 +72,7 @@ def compare_distributions(
         return Validation(_schema_of(config), no_data=True)
     anomalies, measured = [], []
     for entry in config.features:
-        view = view_of(dataset, entry.feature, by_weight=False)
+        view = view_of(dataset, entry.feature, is_weighted(dataset))
         before = _feature_of(entry)
         after = _feature_of(entry)
         comparison = compare(view, after, reference) if view is not None and view.present else None

@@ -1,6 +1,6 @@
 """Rules about what values mean: images, natural language, a domain that the statistics suggest, a derived feature.
 
-They read custom statistics, which `StatsOptions(enable_semantic_domain_stats=True)` makes, under TFDV's names.
+They read custom statistics under TFDV's names, which StatisticsGen makes for what its schema or its options ask.
 """
 
 from __future__ import annotations
@@ -79,10 +79,12 @@ def language_fits(view: FeatureView, draft: Draft) -> Iterator[Finding]:
         return
     domain = draft.feature.natural_language_domain
     coverage = domain.coverage
-    if not (coverage.HasField("min_coverage") or coverage.HasField("min_avg_token_length") or domain.token_constraints):
+    asked = coverage.HasField("min_coverage") or coverage.HasField("min_avg_token_length")
+    if not (asked or domain.token_constraints):
         return
     statistics = _language_statistics(view)
-    if statistics is None:
+    if statistics is None or (asked and view.type == schema_pb2.INT and not statistics.avg_token_length):
+        # Integers without a vocabulary have neither coverage nor length.
         draft.feature.ClearField("natural_language_domain")
         yield _NO_LANGUAGE_STATISTICS
         return
