@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -17,6 +18,8 @@ from penstock.runners.recovery import recover
 from penstock.runners.reuse import effect_gone
 
 PUSHED = "PushedModel"
+PUSH_RECORD = "_penstock.json"
+"""What `Pusher` leaves at a destination; runners know components by their files only."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,27 @@ def _touched(executions: Iterable[ExecutionRecord]) -> Iterator[ArtifactRecord]:
 
 
 def _still_holds(store: MetadataStore, layout: Layout, pushed: ArtifactRecord) -> bool:
-    """Say whether a pushed model is live; one that can't be checked is."""
+    """Say whether a pushed model is live: an earlier version that still stands is, and one that can't be checked."""
+    destination = pushed.properties.get("pushed_destination")
+    if isinstance(destination, str) and os.path.isabs(destination):
+        if not os.path.exists(destination):
+            return False
+        if _pushed_by(destination) == pushed.execution:
+            return True
     execution = store.execution(pushed.execution) if pushed.execution else None
     reference = str(execution.facts.get("still_true", "")) if execution else ""
     if execution is None or not reference:
         return True
     return effect_gone(reference, execution, layout) != "its effect doesn't hold any more"
+
+
+def _pushed_by(destination: str) -> str:
+    """Return the execution that a push's own record names, "" where there is no such record."""
+    try:
+        with open(os.path.join(destination, PUSH_RECORD), encoding="utf-8") as file:
+            return str(json.load(file)["execution"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _is_inside(artifact: ArtifactRecord) -> bool:

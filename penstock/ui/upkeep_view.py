@@ -17,10 +17,10 @@ SHOWN = 20
 
 def collection_view(found: Collection, *, done: bool) -> RenderableType:
     """Return what was deleted, or would be."""
-    kept = formats.counted(found.kept_runs, "run")
+    kept = formats.counted(found.kept_runs, "kept run")
     pushed = f" and {formats.counted(len(found.pushed), 'pushed model')}" if found.pushed else ""
     if not found.folders and not found.artifacts:
-        return Text(f"Nothing is to be deleted: {kept}{pushed} keep all there is.")
+        return Text(f"Nothing is to be deleted. All there is belongs to {kept}{pushed}.")
     parts: list[RenderableType] = []
     if found.artifacts:
         table: Table = tables.listing("artifact", "type", "step", "run", right=("artifact",))
@@ -33,7 +33,7 @@ def collection_view(found: Collection, *, done: bool) -> RenderableType:
     counted = formats.counted(len(found.artifacts), "artifact")
     left = f" and {formats.counted(len(found.leftovers), 'leftover')}" if found.leftovers else ""
     verb = "Deleted" if done else "Would delete"
-    parts.append(Text(f"{verb} {counted}{left}: {formats.size(found.size)}. {kept}{pushed} keep the rest."))
+    parts.append(Text(f"{verb} {counted}{left}: {formats.size(found.size)}. The rest belongs to {kept}{pushed}."))
     if not done:
         parts.append(Text("Nothing was deleted. Do it with: --yes"))
     return Group(*parts)

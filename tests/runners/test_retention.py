@@ -169,3 +169,34 @@ def test_live_run_is_left_alone(project: Project, waiting: Path) -> None:
 
     assert not found.folders
     assert list(project.root.glob(".staging/*/*/more"))
+
+
+def test_earlier_version_that_still_stands_is_live(project: Project, tmp_path: Path) -> None:
+    project.write(
+        """
+        import json
+        from penstock.artifacts import PushedModel
+
+        def stands(outputs):
+            return False
+
+        @component(effects=True, still_true="steps:stands")
+        def push(note: Input[Note], pushed: Output[PushedModel], *, place: str) -> None:
+            os.makedirs(place)
+            with open(os.path.join(place, "_penstock.json"), "w") as file:
+                json.dump({"execution": os.path.basename(os.path.dirname(pushed.uri))}, file)
+            put(pushed, place)
+            pushed.properties["pushed_destination"] = place
+
+        @pipeline
+        def wired(text: str, place: str):
+            push(note=make(text=text).note, place=place)
+        """
+    )
+    for version in ("1", "2", "3"):
+        project.run(text=version, place=str(tmp_path / "serving" / version))
+    (tmp_path / "serving" / "2" / "_penstock.json").unlink()
+
+    found = doomed(project, Policy(keep_runs=1))
+
+    assert texts(found, project) == {"2", str(tmp_path / "serving" / "2")}
