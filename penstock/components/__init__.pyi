@@ -3,6 +3,7 @@ from .evaluation.metrics import Metric as Metric
 from .graph import Importer as Importer
 from .ingestion.avro_example_gen import AvroExampleGen as AvroExampleGen
 from .ingestion.csv_example_gen import CsvExampleGen as CsvExampleGen
+from .ingestion.custom_example_gen import CustomExampleGen as CustomExampleGen
 from .ingestion.examples_exporter import ExamplesExporter as ExamplesExporter
 from .ingestion.import_example_gen import ImportExampleGen as ImportExampleGen
 from .ingestion.jsonl_example_gen import JsonlExampleGen as JsonlExampleGen

@@ -7,6 +7,8 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -30,7 +32,7 @@ def free_port():
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres():
     """The URL, without its password, of a server: that of PENSTOCK_POSTGRES_URL, or one of our own."""
     pytest.importorskip("psycopg", reason="needs the extra postgresql")
     if "PENSTOCK_POSTGRES_URL" in os.environ:
@@ -41,7 +43,9 @@ def postgres(tmp_path_factory):
     )
     if found is None:
         pytest.skip("needs PostgreSQL's initdb, or a server in PENSTOCK_POSTGRES_URL")
-    yield from throw_away_server(tmp_path_factory.mktemp("postgres"), os.path.dirname(found))
+    # No folder of pytest's: those are closed to other users, and as root the server runs as one.
+    with tempfile.TemporaryDirectory(prefix="penstock-postgres-") as folder:
+        yield from throw_away_server(Path(folder), os.path.dirname(found))
 
 
 def throw_away_server(folder, binaries):
@@ -49,8 +53,6 @@ def throw_away_server(folder, binaries):
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     as_user = {"user": user} if os.geteuid() == 0 else {}
     if as_user:
-        for parent in (folder, *list(folder.parents)[:2]):
-            os.chmod(parent, 0o755)
         shutil.chown(folder, user)
     (folder / "word").write_text(PASSWORD)
     os.chmod(folder / "word", 0o644)

@@ -15,10 +15,11 @@ PUBLIC = {
         on_exit one_of otherwise pipeline run_status step when
     """,
     "penstock.components": """
-        AvroExampleGen CsvExampleGen CustomRule DistributionValidator DistributionValidatorConfig EvalArgs
-        Evaluator ExampleDiff ExampleValidator ExamplesDiff ExamplesExporter FeatureComparator
-        ImportExampleGen ImportSchemaGen Importer JsonlExampleGen LeakageChecks Metric ParquetExampleGen
-        Pusher SchemaGen SqlExampleGen StatisticsGen StatsOptions TrainArgs Trainer Transform
+        AvroExampleGen CsvExampleGen CustomExampleGen CustomRule DistributionValidator
+        DistributionValidatorConfig EvalArgs Evaluator ExampleDiff ExampleValidator ExamplesDiff
+        ExamplesExporter FeatureComparator ImportExampleGen ImportSchemaGen Importer JsonlExampleGen
+        LeakageChecks Metric ParquetExampleGen Pusher SchemaGen SqlExampleGen StatisticsGen StatsOptions
+        TrainArgs Trainer Transform
     """,
     "penstock.components.training": """
         DataAccessor FnArgs RecordBatchesOptions TensorFlowDatasetOptions save_model
