@@ -111,9 +111,10 @@ def parse(rule: str) -> ast.expr:
     text = _KEYWORDS.sub(_as_python, text)
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-    except SyntaxError as error:
+    except (SyntaxError, ValueError, OverflowError) as error:
+        told = error.msg if isinstance(error, SyntaxError) else str(error)
         raise ParameterError(
-            f"The rule {rule!r} is no expression: {error.msg}. Write one such as 'mean(fare) < 50'."
+            f"The rule {rule!r} is no expression: {told}. Write one such as 'mean(fare) < 50'."
         ) from error
     for node in ast.walk(tree):
         _check(node, rule)
@@ -141,9 +142,9 @@ def evaluate(
     except _NoPreviousError:
         evaluator.found.skipped = True
         return evaluator.found
-    except ZeroDivisionError:
+    except (ZeroDivisionError, OverflowError) as error:
         value = False
-        evaluator.found.figures.append("a division by zero")
+        evaluator.found.figures.append(f"no value: {error}")
     if not isinstance(value, bool):
         raise ParameterError(
             f"The rule {rule!r} is {value!r}, which is neither true nor false. Compare it: '... < 50'."
@@ -211,9 +212,10 @@ class _Evaluator:
             return all(values) if isinstance(node.op, ast.And) else any(values)
         if isinstance(node, ast.UnaryOp):
             value = self.value(node.operand, dataset)
-            return not value if isinstance(node.op, ast.Not) else -value
+            return not value if isinstance(node.op, ast.Not) else -self._number(value)
         if isinstance(node, ast.BinOp):
-            return _ARITHMETIC[type(node.op)](self.value(node.left, dataset), self.value(node.right, dataset))
+            left, right = (self._number(self.value(side, dataset)) for side in (node.left, node.right))
+            return _ARITHMETIC[type(node.op)](left, right)
         if isinstance(node, ast.Compare):
             return all(self._comparisons(node, dataset))
         if isinstance(node, ast.Call):
@@ -221,11 +223,16 @@ class _Evaluator:
         return self._of_all(node, dataset)
 
     def _comparisons(self, node: ast.Compare, dataset: DatasetFeatureStatistics) -> Iterator[bool]:
-        left = self.value(node.left, dataset)
+        left = self._number(self.value(node.left, dataset))
         for sign, other in zip(node.ops, node.comparators, strict=True):
-            right = self.value(other, dataset)
+            right = self._number(self.value(other, dataset))
             yield bool(_COMPARISONS[type(sign)](left, right))
             left = right
+
+    def _number(self, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ParameterError(f"The rule {self._rule!r} reckons with {value!r}, which is no number.")
+        return float(value)
 
     def _of_all(self, node: ast.expr, dataset: DatasetFeatureStatistics) -> float:
         name = ast.unparse(node)
@@ -268,7 +275,7 @@ class _Evaluator:
                 return None
             return view.strings.get(self._feature(argument), 0.0) / view.values if view.values else 0.0
         histogram = view.histogram(Histogram.QUANTILES)
-        share = self.value(argument, self._dataset)
+        share = self._number(self.value(argument, self._dataset))
         if histogram is None or not histogram.buckets:
             return None
         position = share * len(histogram.buckets)
