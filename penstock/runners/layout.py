@@ -27,6 +27,14 @@ def new_id() -> str:
     return "".join(_BASE32[number >> shift & 31] for shift in range(125, -1, -5))
 
 
+def ulid_number(identifier: str) -> int:
+    """Return the 128 bits of a ULID as a number."""
+    number = 0
+    for letter in identifier:
+        number = number << 5 | _BASE32.index(letter)
+    return number
+
+
 @dataclass(frozen=True)
 class Layout:
     """The places below one root, all absolute."""

@@ -28,7 +28,7 @@ from penstock.pipeline.task import (
     Progress,
     Task,
 )
-from penstock.runners import capacity, control, facts, locks, retries
+from penstock.runners import capacity, control, facts, locks, retries, tracing
 from penstock.runners.alarms import Alarms, timed_out
 from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, component_of, value_of
 from penstock.runners.events import RunLog
@@ -75,7 +75,8 @@ class LocalRunner:
             stack.callback(lock.drop)
             memo = HashMemo(layout.hashes)
             stack.callback(memo.close)
-            log = RunLog(run, layout.run(run), request.observers)
+            traced = tracing.configured() if tracing.ENDPOINTS & os.environ.keys() else ()
+            log = RunLog(run, layout.run(run), (*request.observers, *traced))
             stack.callback(log.close)
             stack.callback(shutil.rmtree, layout.staging(run), True)
             pool = WorkerPool(workers, layout.root)
