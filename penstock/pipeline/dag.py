@@ -8,15 +8,15 @@ import os
 import pathlib
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, overload
+from typing import Any, overload
 
 import msgspec
 
 from penstock.pipeline import parameters
-from penstock.pipeline.channel import RunParameter
+from penstock.pipeline.channel import Channel, RunParameter
 from penstock.pipeline.compiler import compile_wiring
-from penstock.pipeline.errors import Unsupported, WiringError
-from penstock.pipeline.node import Graph, active_graph
+from penstock.pipeline.errors import WiringError, listing, nearest
+from penstock.pipeline.node import Graph, active_graph, caller
 from penstock.pipeline.plan import Plan, RunParameterPlan
 from penstock.pipeline.project import Project
 from penstock.pipeline.rules import Wiring, check
@@ -64,7 +64,7 @@ class Pipeline:
             WiringError: The pipeline is put together wrongly.
         """
         hints = typing.get_type_hints(self.function)
-        graph = Graph()
+        graph = Graph(pipelines=(self,))
         token = active_graph.set(graph)
         try:
             self.function(**{p.name: RunParameter(p.name, hints[p.name]) for p in self.parameters})
@@ -95,17 +95,53 @@ class Pipeline:
         )
         return runner("local").run(plan, request)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: a pipeline is run or compiled."""
-        if active_graph.get() is not None:
-            raise Unsupported(
-                f"Pipeline {self.name!r} is used as a node of another one; this version doesn't run sub-pipelines. "
-                f"Wire its components directly."
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Put this pipeline's nodes into the one that calls it, as "name.node"; elsewhere a pipeline isn't called.
+
+        Args:
+            *args: None; a pipeline takes keywords.
+            **kwargs: Its run parameters: values, run parameters of the calling pipeline or value outputs; a parameter
+                annotated `Input[T]` takes a channel. `id` is the name that its nodes begin with, its own by default.
+
+        Returns:
+            What its function returns, such as a channel or a NamedTuple of channels.
+
+        Raises:
+            WiringError: A parameter is unknown, missing or of the wrong type, the name is taken, or it uses itself.
+        """
+        graph = active_graph.get()
+        if graph is None:
+            raise WiringError(
+                f"Pipeline {self.name!r} isn't called. Use {self.name}.run(...), or: penstock run "
+                f"{os.path.basename(self.source)}."
             )
-        raise WiringError(
-            f"Pipeline {self.name!r} isn't called. Use {self.name}.run(...), or: penstock run "
-            f"{os.path.basename(self.source)}."
-        )
+        name = kwargs.pop("id", self.name)
+        self._check_call(graph, name, args, kwargs)
+        with graph.inside(name, self):
+            return self.function(**kwargs)
+
+    def _check_call(self, graph: Graph, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        declared = inspect.signature(self.function).parameters
+        missing = [each.name for each in declared.values() if each.default is each.empty and each.name not in kwargs]
+        if args or missing:
+            what = f"needs {listing(missing)}" if missing else f"takes keywords only, got {len(args)} positional"
+            raise WiringError(f"{caller()}: pipeline {self.name!r} {what}. It takes: {listing(declared)}.")
+        for given in kwargs:
+            if given not in declared:
+                raise WiringError(
+                    f"{caller()}: pipeline {self.name!r} has no parameter {given!r}.{nearest(given, declared)} "
+                    f"It takes: {listing(declared)}."
+                )
+        if self in graph.pipelines:
+            raise WiringError(f"{caller()}: pipeline {self.name!r} uses itself. Move what repeats into a function.")
+        if name in graph.names_inside():
+            raise WiringError(
+                f"{caller()}: pipeline {self.name!r} is used twice under the name {name!r}. "
+                f"Give one of them a name of its own: {self.name}(..., id={name + '2'!r})."
+            )
+        hints = typing.get_type_hints(self.function, include_extras=True)
+        for given, value in kwargs.items():
+            _check_plain(self.name, declared[given], hints, value)
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name!r}>"
@@ -125,6 +161,18 @@ def pipeline(function: Callable[..., Any] | None = None, /, *, name: str | None 
     if function is not None:
         return Pipeline(function)
     return lambda decorated: Pipeline(decorated, name)
+
+
+def _check_plain(name: str, parameter: inspect.Parameter, hints: Mapping[str, Any], value: Any) -> None:
+    """Check the type of a value that is known now; what comes with the run is checked where it is used."""
+    if isinstance(value, Channel | RunParameter) or hasattr(hints.get(parameter.name), "__metadata__"):
+        return
+    try:
+        plain = parameters.to_json(value)
+    except TypeError as error:
+        raise WiringError(f"{caller()}: {name}({parameter.name}=...) takes JSON values, got {error}.") from None
+    if not parameters.has_tokens(plain):
+        parameters.check_json(name, _run_parameter(name, parameter, hints), plain)
 
 
 def _run_parameter(pipeline_name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> RunParameterPlan:

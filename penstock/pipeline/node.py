@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -99,11 +100,17 @@ class Graph:
         nodes: As they were called.
         branches: The conditions that hold where the function is now, the innermost last.
         asked: The condition whose block has just ended, for `otherwise`.
+        scope: The names of the sub-pipelines that the function is in, and so the beginning of its nodes' ids.
+        pipelines: Those sub-pipelines themselves.
+        used: The scopes of all sub-pipelines so far.
     """
 
     nodes: list[Node] = field(default_factory=list)
     branches: list[tuple[Node, bool]] = field(default_factory=list)
     asked: Node | None = None
+    scope: tuple[str, ...] = ()
+    pipelines: tuple[object, ...] = ()
+    used: set[tuple[str, ...]] = field(default_factory=set)
 
     def add(self, component: ComponentSpec, positional: tuple[Any, ...], keywords: dict[str, Any]) -> Node:
         """Record one call and return its node."""
@@ -115,10 +122,28 @@ class Graph:
             )
         options = NodeOptions(**{name: keywords.pop(name) for name in OPTION_NAMES if name in keywords})
         node = Node(component, keywords, options, where)
+        if self.scope:
+            node.id = f"{'.'.join(self.scope)}.{node.id}"
         node.branch = self.branches[-1] if self.branches else None
         self.asked = None
         self.nodes.append(node)
         return node
+
+    def names_inside(self) -> set[str]:
+        """Return the names that sub-pipelines have here."""
+        return {used[-1] for used in self.used if used[:-1] == self.scope}
+
+    @contextmanager
+    def inside(self, name: str, pipeline: object) -> Iterator[None]:
+        """Add nodes to a sub-pipeline within this block."""
+        before = self.scope, self.pipelines
+        self.scope, self.pipelines, self.asked = (*self.scope, name), (*self.pipelines, pipeline), None
+        self.used.add(self.scope)
+        try:
+            yield
+        finally:
+            self.scope, self.pipelines = before
+            self.asked = None
 
 
 active_graph: ContextVar[Graph | None] = ContextVar("penstock_graph", default=None)

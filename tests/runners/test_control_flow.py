@@ -210,3 +210,27 @@ def wired():
     assert result["more"].reason == "when-1 failed"
     with MlmdStore.open(project.layout.database, create=False) as store:
         assert {each.state for each in store.executions(result.id)} == {"COMPLETE", "FAILED", "SKIPPED"}
+
+
+def test_pipeline_inside_a_pipeline_runs_and_hands_back_what_it_returns(project: Project) -> None:
+    project.write(
+        """
+        @pipeline
+        def inner(text: str = "inner"):
+            made = make(text=text)
+            return follow(note=made.note).more
+
+
+        @pipeline
+        def wired(text: str = "outer"):
+            follow(note=inner(text=text), mark="!")
+            follow(note=inner(id="again"), id="other")
+        """
+    )
+
+    result = project.run()
+
+    assert sorted(result.steps) == ["again.follow", "again.make", "follow", "inner.follow", "inner.make", "other"]
+    assert project.text(result, "follow", "more") == "outer.!"
+    assert project.text(result, "other", "more") == "inner.."
+    project.assert_clean()

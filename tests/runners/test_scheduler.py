@@ -7,10 +7,19 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.pipeline.plan import StepPlan
+from penstock.pipeline.plan import (
+    AnyNode,
+    Binding,
+    Branch,
+    ConditionPlan,
+    ExitHandlerPlan,
+    JoinPlan,
+    OutputPlan,
+    StepPlan,
+)
 from penstock.pipeline.task import CANCELED, COMPLETE, FAILED, SKIPPED
 from penstock.runners.scheduler import CACHED, SUCCEEDED, Scheduler
 
@@ -161,3 +170,65 @@ def test_ready_nodes_come_in_the_plan_s_order() -> None:
     assert list(scheduler.ready) == ["a"]
     scheduler.finish("b", COMPLETE)
     assert list(scheduler.ready) == ["a", "c"]
+
+
+@st.composite
+def branching(draw: st.DrawFn) -> tuple[list[AnyNode], dict[str, str], dict[str, bool]]:
+    """A random graph with conditions, branches, joins and an exit handler; how each node ends; answers."""
+    nodes: list[AnyNode] = []
+    for index in range(draw(st.integers(2, 14))):
+        before = [node.id for node in nodes]
+        needed = tuple(draw(st.sets(st.sampled_from(before), max_size=2))) if before else ()
+        conditions = [node.id for node in nodes if isinstance(node, ConditionPlan)]
+        branch = None
+        if conditions and draw(st.booleans()):
+            branch = Branch(condition=draw(st.sampled_from(conditions)), holds=draw(st.booleans()))
+        common = {"id": f"n{index}", "after": needed, "branch": branch}
+        kind = draw(st.sampled_from(["step", "step", "condition", "join"]))
+        if kind == "condition":
+            asked = {"op": "==", "left": 1, "right": 1}
+            nodes.append(ConditionPlan(**common, predicate=asked))
+        elif kind == "join" and before:
+            chosen = draw(st.lists(st.sampled_from(before), min_size=1, max_size=3, unique=True))
+            choices = tuple(Binding(node=each, output="x") for each in chosen if each not in needed)
+            made = OutputPlan(type="T", digest="d")
+            nodes.append(JoinPlan(**common, choices=choices, output=made) if choices else step(f"n{index}", needed))
+        else:
+            nodes.append(StepPlan(**common, component="m:f", name="f"))
+    nodes.append(ExitHandlerPlan(id="exit", step=step("exit")))
+    ends = {node.id: draw(st.sampled_from([COMPLETE, COMPLETE, CACHED, FAILED, SKIPPED])) for node in nodes}
+    return nodes, ends, {node.id: draw(st.booleans()) for node in nodes}
+
+
+@settings(deadline=None)
+@given(branching(), st.randoms(use_true_random=False))
+def test_branches_joins_retries_and_exit_handlers_keep_their_promises(
+    graph: tuple[list[AnyNode], dict[str, str], dict[str, bool]], order: random.Random
+) -> None:
+    nodes, ends, answers = graph
+    scheduler, running, ended, retried = Scheduler(nodes), [], [], set()
+
+    while not scheduler.over:
+        while node_id := scheduler.next():
+            assert node_id != "exit" or len(ended) == len(nodes) - 1
+            scheduler.start(node_id)
+            running.append(node_id)
+        node_id = running.pop(order.randrange(len(running)))
+        if node_id not in retried and order.random() < 0.3:
+            retried.add(node_id)
+            scheduler.defer(node_id)
+            scheduler.again(node_id)
+            continue
+        state = ends[node_id] if isinstance(scheduler.nodes[node_id], StepPlan) else COMPLETE
+        ended += [node_id, *(name for name, _ in scheduler.finish(node_id, state, answers[node_id]))]
+
+    assert sorted(ended) == sorted(node.id for node in nodes)
+    for node in nodes[:-1]:
+        reached = all(scheduler.states[other] in SUCCEEDED for other in node.after)
+        if node.branch:
+            answered = scheduler.states[node.branch.condition] in SUCCEEDED
+            reached = reached and answered and answers[node.branch.condition] is node.branch.holds
+        if isinstance(node, JoinPlan):
+            reached = reached and any(scheduler.states[each.node] in SUCCEEDED for each in node.choices)
+        expected = ends[node.id] if isinstance(node, StepPlan) else COMPLETE
+        assert scheduler.states[node.id] == (expected if reached else SKIPPED)
