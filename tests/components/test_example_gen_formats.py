@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from penstock.components.ingestion.avro_example_gen import AvroExampleGen
+from penstock.components.ingestion.csv_example_gen import CsvExampleGen
 from penstock.components.ingestion.import_example_gen import ImportExampleGen
 from penstock.components.ingestion.jsonl_example_gen import JsonlExampleGen, check_parameters
 from penstock.components.ingestion.parquet_example_gen import ParquetExampleGen
@@ -318,3 +319,17 @@ def test_avro_map_is_refused_by_name(made, tmp_path):
 
     with pytest.raises(DataError, match="column 'm' has the Avro type"):
         made(AvroExampleGen, tmp_path / "t.avro")
+
+
+def test_cells_of_ten_megabytes_and_odd_numbers_are_kept(made, tmp_path):
+    big = "x" * 10_000_000
+    rows = [{"big": big, "x": float("nan")}, {"big": "y", "x": float("inf")}, {"big": None, "x": float("-inf")}]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "t.csv").write_text(f"big,x\n{big},nan\ny,inf\n,-inf\n")
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "t.parquet")
+
+    gens = {"jsonl": JsonlExampleGen, "csv": CsvExampleGen, "parquet": ParquetExampleGen}
+    results = [made(gen, tmp_path / f"t.{name}", output=name, splits={"a": 1}) for name, gen in gens.items()]
+
+    assert len({examples.digest(result.path) for result in results}) == 1
+    assert len(rows_of(results[0])["a"][0]["big"]) == 10_000_000
