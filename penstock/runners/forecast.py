@@ -10,8 +10,19 @@ from typing import Literal
 
 from penstock.metadata.records import ExecutionRecord
 from penstock.metadata.store import MetadataStore, MlmdStore
+from penstock.pipeline import predicate
 from penstock.pipeline.errors import PenstockError
-from penstock.pipeline.plan import AnyNode, ExitHandlerPlan, ImporterPlan, Plan, StepPlan, dependencies, value_bindings
+from penstock.pipeline.plan import (
+    AnyNode,
+    ConditionPlan,
+    ExitHandlerPlan,
+    ImporterPlan,
+    JoinPlan,
+    Plan,
+    StepPlan,
+    dependencies,
+    value_bindings,
+)
 from penstock.pipeline.runner import RunRequest
 from penstock.runners import explanation
 from penstock.runners.driver import Driver
@@ -22,8 +33,8 @@ from penstock.runners.selection import check_results, scope_of
 from penstock.runners.sources import HashMemo
 from penstock.runners.step_names import check_names
 
-Action = Literal["run", "reuse", "skip", "unknown", "fail"]
-SETTLED = ("reuse", "skip")
+Action = Literal["run", "reuse", "skip", "settled", "unknown", "fail"]
+SETTLED = ("reuse", "skip", "settled")
 MEASURED = 3
 """So many executions of a step make its estimate."""
 
@@ -33,7 +44,8 @@ class StepForecast:
     """What would become of one node.
 
     Attributes:
-        action: run, reuse, skip, unknown (until what it waits for has run) or fail (it can't be made concrete).
+        action: run, reuse, skip, settled (a condition that is answered, a join that is made), unknown (until what it
+            waits for has run) or fail (it can't be made concrete).
         reason: Why, in one line.
         seconds: How long it took before, for one that may run; None when it never ran.
         waits_for: The nodes that must run before it is known what this one is given.
@@ -93,6 +105,7 @@ class _Foreseen:
 
     driver: Driver
     steps: dict[str, StepForecast] = field(default_factory=dict)
+    answers: dict[str, bool] = field(default_factory=dict)
 
     def all(self) -> list[StepForecast]:
         for node in self.driver.plan.nodes:
@@ -101,18 +114,33 @@ class _Foreseen:
 
     def _step(self, node: AnyNode) -> StepForecast:
         needed = sorted(dependencies(node))
+        if isinstance(node, JoinPlan):
+            return self._join(node)
         broken = [name for name in needed if self.steps[name].action in ("skip", "fail")]
         if broken and not _is_outside(self.driver, node):
             verb = "fails" if self.steps[broken[0]].action == "fail" else "is skipped"
             return StepForecast(node.id, "skip", f"{broken[0]} {verb}")
         waiting = tuple(name for name in needed if self.steps[name].action in ("run", "unknown"))
+        if isinstance(node, StepPlan | ImporterPlan):
+            return self._branch(node, waiting) or self._concrete(node, waiting)
         if isinstance(node, ExitHandlerPlan):
             return StepForecast(node.id, "run", "runs when all else is over", self._seconds(node), always=True)
-        if not isinstance(node, StepPlan | ImporterPlan):
-            return StepForecast(node.id, "unknown", "is settled when the run gets there", waits_for=waiting)
-        if node.branch is not None and self.steps[node.branch.condition].action == "unknown":
-            reason = f"depends on what the condition {node.branch.condition} says"
+        if isinstance(node, ConditionPlan) and not waiting:
+            return self._condition(node)
+        return StepForecast(node.id, "unknown", "is settled when the run gets there", waits_for=waiting)
+
+    def _branch(self, node: AnyNode, waiting: tuple[str, ...]) -> StepForecast | None:
+        """Return what becomes of a node for the condition that it stands under, None when it lets it run."""
+        if node.branch is None:
+            return None
+        condition = node.branch.condition
+        if condition not in self.answers:
+            reason = f"depends on what the condition {condition} says"
             return StepForecast(node.id, "unknown", reason, self._seconds(node), waiting)
+        holds = self.answers[condition] == node.branch.holds
+        return None if holds else StepForecast(node.id, "skip", self.steps[condition].reason)
+
+    def _concrete(self, node: StepPlan | ImporterPlan, waiting: tuple[str, ...]) -> StepForecast:
         given = _given(node)
         blocked = [name for name in waiting if name in given]
         if blocked and isinstance(node, StepPlan) and not _is_outside(self.driver, node):
@@ -127,6 +155,28 @@ class _Foreseen:
             return StepForecast(node.id, "reuse", drive.reason + after, waits_for=waiting)
         action: Action = "run" if drive.task else "skip"
         return StepForecast(node.id, action, drive.reason, self._seconds(node), waiting)
+
+    def _condition(self, node: ConditionPlan) -> StepForecast:
+        try:
+            answer = predicate.evaluate(node.predicate, self.driver.operand)
+        except (PenstockError, KeyError) as error:
+            return StepForecast(node.id, "fail", str(error))
+        self.answers[node.id] = answer
+        return StepForecast(
+            node.id, "settled", f"{predicate.describe(node.predicate)} {'holds' if answer else 'does not hold'}"
+        )
+
+    def _join(self, node: JoinPlan) -> StepForecast:
+        """Say which of a join's choices is the first that is made."""
+        for choice in node.choices:
+            action = self.steps[choice.node].action
+            if action in ("run", "unknown"):
+                reason = f"depends on what {choice.node} makes"
+                return StepForecast(node.id, "unknown", reason, waits_for=(choice.node,))
+            if action in ("reuse", "settled"):
+                self.driver.made[node.id] = {"result": self.driver.made[choice.node][choice.output]}
+                return StepForecast(node.id, "settled", f"{choice.node} was made")
+        return StepForecast(node.id, "skip", "none of its choices is made")
 
     def _waiting(self, step: StepPlan, waiting: tuple[str, ...]) -> StepForecast:
         """Say what is known of a step while what it is given isn't made."""

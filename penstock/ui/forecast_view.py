@@ -9,11 +9,19 @@ from rich.text import Text
 from penstock.runners.forecast import Forecast, StepForecast
 from penstock.ui import formats, tables
 
-WORDS = {"run": "run", "reuse": "reuse", "skip": "skip", "unknown": "unknown", "fail": "fail"}
-STYLES = {"run": "bold blue", "reuse": "cyan", "skip": "yellow", "unknown": "magenta", "fail": "bold red"}
+WORDS = {"run": "run", "reuse": "reuse", "settled": "settled", "skip": "skip", "unknown": "unknown", "fail": "fail"}
+STYLES = {
+    "run": "bold blue",
+    "reuse": "cyan",
+    "settled": "cyan",
+    "skip": "yellow",
+    "unknown": "magenta",
+    "fail": "bold red",
+}
 COUNTED = {
     "run": "would run",
     "reuse": "reused",
+    "settled": "settled",
     "skip": "skipped",
     "unknown": "unknown until then",
     "fail": "would fail",

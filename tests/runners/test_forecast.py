@@ -169,3 +169,45 @@ def test_selection_without_earlier_results_is_refused(project: Project) -> None:
 
     with pytest.raises(ParameterError, match="no earlier result of step"):
         foreseen(project, request={"selection": Selection(only=("last",))})
+
+
+BRANCHES = """
+from penstock.pipeline import one_of, otherwise, when
+
+
+@component
+def measure(note: Input[Note]) -> int:
+    return len(get(note))
+
+
+@pipeline
+def wired(text: str = "long"):
+    length = measure(note=make(text=text).note)
+    with when(length.value.value >= 3):
+        big = make(id="big", text="big")
+    with otherwise():
+        small = make(id="small", text="small")
+    follow(note=one_of(big.note, small.note))
+"""
+
+
+def test_conditions_are_answered_where_their_values_are_known(project: Project) -> None:
+    project.write(BRANCHES)
+    project.run()
+
+    told = {step.id: step for step in foreseen(project).steps}
+    project.write(BRANCHES.replace(">= 3", ">= 9"))
+    other = {step.id: step for step in foreseen(project).steps}
+
+    assert (told["big"].action, told["small"].action, told["follow"].action) == ("reuse", "skip", "reuse")
+    assert "holds" in told["small"].reason
+    assert (other["big"].action, other["small"].action, other["follow"].action) == ("skip", "run", "unknown")
+
+
+def test_branches_are_unknown_until_their_condition_is_answered(project: Project) -> None:
+    project.write(BRANCHES)
+    project.run()
+
+    told = actions(foreseen(project, text="other"))
+
+    assert (told["make"], told["big"], told["small"], told["follow"]) == ("run", "unknown", "unknown", "unknown")
