@@ -1,0 +1,126 @@
+"""Does a wide graph cost more a step than a chain: 999 steps behind one, against a chain of 30 steps.
+
+The same component in both, in CPU milliseconds a step of scheduler, workers and store together, without what is paid
+once a run: of each shape a large and a small graph are run, and their difference counts. Memory is the growth of the
+scheduler's resident peak over the wide run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import sys
+import tempfile
+import time
+
+WIDE, NARROW, LONG, SHORT = 999, 99, 30, 5
+SOURCE = '''
+from penstock.artifacts import Artifact
+from penstock.pipeline import Input, Output, component, pipeline
+
+
+class Note(Artifact):
+    """A line of text."""
+
+
+@component
+def first(note: Output[Note], *, text: str) -> None:
+    with open(f"{note.path}/note.txt", "w") as file:
+        file.write(text)
+
+
+@component
+def follow(before: Input[Note], note: Output[Note], *, number: int) -> None:
+    with open(f"{before.path}/note.txt") as file, open(f"{note.path}/note.txt", "w") as copy:
+        copy.write(file.read() + str(number))
+
+
+def chain(length, text):
+    node = first(text=text)
+    for number in range(1, length):
+        node = follow(before=node.note, number=number, id=f"follow-{number}")
+
+
+def fan(width, text):
+    node = first(text=text)
+    for number in range(width):
+        follow(before=node.note, number=number, id=f"follow-{number}")
+
+
+@pipeline
+def long_chain(text: str = "a"):
+    chain(30, text)
+
+
+@pipeline
+def short_chain(text: str = "b"):
+    chain(5, text)
+
+
+@pipeline
+def wide(text: str = "c"):
+    fan(999, text)
+
+
+@pipeline
+def narrow(text: str = "d"):
+    fan(99, text)
+'''
+
+
+def cpu_seconds() -> float:
+    """Return the CPU seconds of this process and of all its ended children."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def peak_mib() -> float:
+    """Return the peak resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def cost(run: object, root: str, text: str) -> tuple[float, float]:
+    """Run a pipeline and return its CPU and wall seconds."""
+    cpu, wall = cpu_seconds(), time.perf_counter()
+    result = run(root=root, text=text)  # type: ignore[operator]
+    assert result.state == "COMPLETE", result
+    return cpu_seconds() - cpu, time.perf_counter() - wall
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "fans.py"), "w", encoding="utf-8") as file:
+            file.write(SOURCE)
+        sys.path.insert(0, folder)
+        import fans
+
+        cost(fans.short_chain.run, f"{folder}/warm-up", "w")
+        chains = []
+        for repeat in range(5):
+            few = cost(fans.short_chain.run, f"{folder}/{repeat}", "few")[0]
+            chains.append((cost(fans.long_chain.run, f"{folder}/{repeat}", "many")[0] - few) / (LONG - SHORT) * 1000)
+        chain_ms = sorted(chains)[2]
+        few, _ = cost(fans.narrow.run, f"{folder}/fan", "few")
+        before = peak_mib()
+        many, wall = cost(fans.wide.run, f"{folder}/fan", "many")
+        fan_ms = (many - few) / (WIDE - NARROW) * 1000
+        print(
+            json.dumps(
+                {
+                    "python": platform.python_version(),
+                    "steps": WIDE + 1,
+                    "cpu_ms_a_step": round(fan_ms, 2),
+                    "chain_cpu_ms_a_step": round(chain_ms, 2),
+                    "ratio_to_chain": round(fan_ms / chain_ms, 2),
+                    "wall_s": round(wall, 1),
+                    "scheduler_peak_growth_mib": round(peak_mib() - before, 1),
+                }
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
