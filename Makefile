@@ -1,7 +1,7 @@
 # What a contributor types; `make` alone lists it. Needs Python 3.10 to 3.13 and make: the rest is fetched into .uv/ and
 # .venv/. To choose the Python: make setup PYTHON=python3.12
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench requirements schema
+.PHONY: help setup demo test chaos check bench requirements schema
 
 PYTHON ?= $(shell for name in python3.11 python3 python; do \
 	$$name -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$name && break; done)
@@ -19,6 +19,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 help:
 	@echo "make demo          run the penguins pipeline, from the CSV to a model that predicts"
 	@echo "make test          run all tests (ARGS='-k name' for some)"
+	@echo "make chaos         kill 200 runs at random instants; each must resume (make test: 20)"
 	@echo "make check         format, lint, types, import floors, doctests, exported requirements"
 	@echo "make bench         run every benchmark; each ends with one JSON object of figures"
 	@echo "make setup         only make the environment in .venv/"
@@ -45,6 +46,9 @@ demo: setup
 
 test: setup
 	@$(BIN)/pytest $(ARGS)
+
+chaos: setup
+	@PENSTOCK_CHAOS=200 $(BIN)/pytest -q tests/runners/test_chaos.py $(ARGS)
 
 check: setup
 	@echo "check: format"

@@ -1,0 +1,83 @@
+"""Runs killed at random instants and run again: the same artifacts as undisturbed, nothing complete runs twice.
+
+20 runs by default; `make chaos` sets PENSTOCK_CHAOS to 200. PENSTOCK_CHAOS_SEED repeats the instants of a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+
+import psutil
+
+from penstock.metadata.store import MlmdStore
+from tests.runners.conftest import Project
+
+RUNS = int(os.environ.get("PENSTOCK_CHAOS", "20"))
+SEED = int(os.environ.get("PENSTOCK_CHAOS_SEED", "7"))
+STEPS = 12
+PIPELINE = """
+@component
+def work(notes: Input[list[Note]], out: Output[Note], *, name: str, text: str) -> None:
+    time.sleep(0.02)
+    put(out, f"{name}<{text}>({','.join(get(note) for note in notes)})")
+
+
+@pipeline
+def wired(text: str):
+    made = [make(text=text).note]
+    for number in range(11):
+        needed = sorted({len(made) - 1, len(made) // 2, 0})
+        made.append(work(notes=[made[each] for each in needed], name=str(number), text=text, id=f"w{number}").out)
+"""
+
+
+def disturb(project: Project, text: str, choose: random.Random) -> None:
+    """Start a run in a process of its own and kill it, or one of its workers, at a random instant."""
+    before = len(list((project.root / "runs").glob("*")))
+    script = f"from steps import wired; wired.run(root={str(project.root)!r}, text={text!r})"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=project.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": f"{project.folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+    )
+    patience = time.monotonic() + 60
+    while len(list((project.root / "runs").glob("*"))) == before and time.monotonic() < patience:
+        time.sleep(0.005)
+    time.sleep(choose.uniform(0.0, 0.9))
+    workers = psutil.Process(process.pid).children() if process.poll() is None else []
+    victim = choose.choice(workers).pid if workers and choose.random() < 0.4 else process.pid
+    with suppress(ProcessLookupError):  # it was faster
+        os.kill(victim, signal.SIGKILL)
+    process.wait(timeout=60)
+
+
+def test_killed_runs_end_with_the_same_artifacts_and_nothing_complete_runs_twice(project: Project) -> None:
+    project.write(PIPELINE)
+    choose = random.Random(SEED)
+    undisturbed = project.run(text="T", root=project.folder.parent / "quiet")
+    expected = project.text(undisturbed, "w10", "out")
+
+    for number in range(RUNS):
+        text = f"T{number}"
+        disturb(project, text, choose)
+        result = project.run(text=text)
+
+        assert result.state == "COMPLETE"
+        assert project.text(result, "w10", "out") == expected.replace("T", text)
+
+    project.assert_clean()
+    with MlmdStore.open(project.layout.database, create=False) as store:
+        done = Counter(
+            each.cache_key for run in store.runs() for each in store.executions(run.id) if each.state == "COMPLETE"
+        )
+    assert len(done) == STEPS * RUNS
+    assert set(done.values()) == {1}
