@@ -83,7 +83,9 @@ class Driver:
         if isinstance(node, ImporterPlan):
             return self._importer(node)
         kind = type(node).__struct_config__.tag
-        raise Unsupported(f"Node {node.id!r} is of kind {kind!r}; this version runs steps and importers.")
+        raise Unsupported(
+            f"Node {node.id!r} is of kind {kind!r}; this version runs steps, importers, conditions, joins and exit handlers."
+        )
 
     def leaves_out(self, node_id: str) -> bool:
         """Say whether a node is left out of this run."""

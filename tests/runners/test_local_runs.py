@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.pipeline import Unsupported
-from penstock.pipeline.plan import ConditionPlan, Plan
+from penstock.pipeline.plan import LoopPlan, Plan
 from penstock.pipeline.runner import RunRequest
 from penstock.runners.local import LocalRunner
 from tests.runners.conftest import Project
@@ -622,14 +622,16 @@ def test_steps_draw_the_same_random_numbers_in_cold_and_warm_workers(project: Pr
 
 
 def test_node_kinds_of_later_versions_are_refused_by_name(project: Project) -> None:
-    plan = Plan(name="p", nodes=(ConditionPlan(id="when", predicate={}),))
+    plan = Plan(name="p", nodes=(LoopPlan(id="loop", items=[1], body=()),))
     request = RunRequest(parameters={}, root=str(project.root), code_root=str(project.folder))
 
     result = LocalRunner().run(plan, request)
 
-    assert result["when"].reason == "Node 'when' is of kind 'condition'; this version runs steps and importers."
-    assert result["when"].failure is not None
-    assert result["when"].failure.fault == "pipeline author"
+    assert result["loop"].reason == (
+        "Node 'loop' is of kind 'loop'; this version runs steps, importers, conditions, joins and exit handlers."
+    )
+    assert result["loop"].failure is not None
+    assert result["loop"].failure.fault == "pipeline author"
 
 
 def test_unknown_beam_profile_is_refused_before_anything_is_made(project: Project) -> None:
