@@ -84,7 +84,8 @@ class Driver:
             return self._importer(node)
         kind = type(node).__struct_config__.tag
         raise Unsupported(
-            f"Node {node.id!r} is of kind {kind!r}; this version runs steps, importers, conditions, joins and exit handlers."
+            f"Node {node.id!r} is of kind {kind!r}; "
+            f"this version runs steps, importers, conditions, joins and exit handlers."
         )
 
     def leaves_out(self, node_id: str) -> bool:
