@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from penstock.cli.exit_codes import ExitCode
 from penstock.cli.root import open_root
 from penstock.metadata.records import ExecutionRecord
-from penstock.pipeline.runner import RunResult
+from penstock.pipeline.runner import RunResult, StepResult
 from penstock.runners.layout import Layout
 from penstock.ui import formats
 from penstock.ui.run_report import Place, RunReport, pushed_to
@@ -51,8 +52,14 @@ def result_document(told: RunReport) -> dict[str, Any]:
         "root": result.root,
         "seconds": result.seconds,
         "pushed": dict(told.pushed),
-        "steps": [msgspec.to_builtins(step) for step in result.steps.values()],
+        "steps": [_step_document(step) for step in result.steps.values()],
     }
+
+
+def _step_document(step: StepResult) -> dict[str, Any]:
+    paths = {name: [artifact.path for artifact in made] for name, made in step.outputs.items()}
+    document: dict[str, Any] = msgspec.to_builtins(replace(step, outputs={}))
+    return document | {"outputs": paths}
 
 
 def _inputs(steps: list[ExecutionRecord], layout: Layout) -> dict[str, list[Place]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline.errors import Unsupported, listing, nearest
 from penstock.pipeline.plan import Json, Plan
 from penstock.pipeline.task import Failure
@@ -97,12 +99,12 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What came of one step.
+    """What came of one step; its outputs are attributes too: `run["Trainer"].model.path`.
 
     Attributes:
         state: COMPLETE, CACHED, FAILED, SKIPPED or CANCELED.
         reason: Why it is in that state, in one line.
-        outputs: Absolute paths by output name.
+        outputs: The artifacts by output name, as recorded.
         values: Value outputs by name.
         withheld: True when the step was to have an effect and had none.
         gate: True when the step is a gate that refused.
@@ -114,17 +116,31 @@ class StepResult:
     state: str
     reason: str = ""
     seconds: float = 0.0
-    outputs: Mapping[str, list[str]] = field(default_factory=dict)
+    outputs: Mapping[str, list[Artifact]] = field(default_factory=dict)
     values: Mapping[str, Json] = field(default_factory=dict)
     withheld: bool = False
     gate: bool = False
     failure: Failure | None = None
     log: str = ""
 
+    def __getattr__(self, name: str) -> Artifact:
+        """Return the only artifact of an output."""
+        outputs: Mapping[str, list[Artifact]] = self.__dict__.get("outputs", {})
+        if name.startswith("__") or name not in outputs:
+            raise AttributeError(
+                f"Step {self.__dict__.get('id')!r} ({self.__dict__.get('state')}) has no output {name!r}."
+                f"{nearest(name, outputs)} It has: {listing(outputs)}."
+            )
+        (artifact,) = outputs[name]
+        return artifact
+
 
 @dataclass(frozen=True)
 class RunResult:
-    """What came of a run; `state` is COMPLETE, FAILED or CANCELED."""
+    """What came of a run; `state` is COMPLETE, FAILED or CANCELED, or RUNNING for one that hasn't ended.
+
+    A notebook shows it as a table.
+    """
 
     id: str
     pipeline: str
@@ -134,8 +150,27 @@ class RunResult:
     steps: Mapping[str, StepResult]
 
     def __getitem__(self, step: str) -> StepResult:
-        """Return one step's result."""
+        """Return one step's result.
+
+        Raises:
+            KeyError: The run has no such step.
+        """
+        if step not in self.steps:
+            raise KeyError(
+                f"Run {self.id} has no step {step!r}.{nearest(step, self.steps)} It has: {listing(self.steps)}."
+            )
         return self.steps[step]
+
+    def _repr_html_(self) -> str:
+        """Return the table of steps."""
+        rows = "".join(
+            f"<tr><td>{html.escape(step.id)}</td><td>{step.state}</td><td>{step.seconds:.2f} s</td>"
+            f"<td>{html.escape(step.reason)}</td></tr>"
+            for step in self.steps.values()
+        )
+        head = "<tr><th>step</th><th>state</th><th>time</th><th>reason</th></tr>"
+        title = f"{html.escape(self.pipeline)}: {self.state} in {self.seconds:.2f} s <small>run {self.id}</small>"
+        return f"<table><caption>{title}</caption><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
 
 class Runner(Protocol):

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from penstock.data import disk
+from penstock.metadata.artifact_types import Artifact
 from penstock.metadata.errors import StoreError
 from penstock.metadata.records import ArtifactRecord, CachedExecution, NewExecution, RunRecord, RunState
 from penstock.metadata.store import MetadataStore, MlmdStore
@@ -38,6 +39,7 @@ from penstock.runners.partial_driver import PartialDriver
 from penstock.runners.pool import Interrupts, WorkerPool
 from penstock.runners.publisher import Publisher
 from penstock.runners.recovery import recover
+from penstock.runners.reuse import artifact_of
 from penstock.runners.scheduler import CACHED, Scheduler
 from penstock.runners.selection import check_results, scope_of
 from penstock.runners.sources import HashMemo
@@ -328,7 +330,7 @@ class _LocalRun:
                 outcome.state,
                 reason=outcome.reason,
                 seconds=seconds,
-                outputs=self._paths(made),
+                outputs=self._artifacts(made),
                 withheld=outcome.state == SKIPPED and isinstance(step, StepPlan) and step.effect is not None,
                 gate=outcome.failure is not None and outcome.failure.gate,
                 failure=outcome.failure,
@@ -339,7 +341,7 @@ class _LocalRun:
     def _succeeded(self, result: StepResult, made: dict[str, list[ArtifactRecord]]) -> None:
         self.driver.made[result.id] = made
         values = {name: value_of(found[0]) for name, found in made.items() if "value" in found[0].properties}
-        self._ended(dataclasses.replace(result, outputs=self._paths(made), values=values))
+        self._ended(dataclasses.replace(result, outputs=self._artifacts(made), values=values))
 
     def _ended(self, result: StepResult, answer: bool = True) -> None:
         self.results[result.id] = result
@@ -385,5 +387,5 @@ class _LocalRun:
             self.store.record_skipped(self.skipped)
             self.skipped.clear()
 
-    def _paths(self, made: dict[str, list[ArtifactRecord]]) -> dict[str, list[str]]:
-        return {name: [self.layout.absolute(record.uri) for record in found] for name, found in made.items()}
+    def _artifacts(self, made: dict[str, list[ArtifactRecord]]) -> dict[str, list[Artifact]]:
+        return {name: [artifact_of(record, self.layout) for record in found] for name, found in made.items()}

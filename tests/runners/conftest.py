@@ -126,8 +126,8 @@ class Project:
             return {each.step: each for each in store.executions(run)}
 
     def text(self, result: RunResult, step: str, output: str) -> str:
-        (path,) = result[step].outputs[output]
-        return (Path(path) / "note.txt").read_text()
+        (made,) = result[step].outputs[output]
+        return (Path(made.path) / "note.txt").read_text()
 
     def log(self, result: RunResult, step: str) -> str:
         return Path(result[step].log).read_text()

@@ -33,7 +33,7 @@ def found(project: Project, *, deep: bool = False, mend: bool = False) -> list[F
 
 
 def note(result: RunResult) -> Path:
-    return Path(result["make"].outputs["note"][0])
+    return Path(result["make"].note.path)
 
 
 def remove_all(result: RunResult, project: Project) -> None:

@@ -87,7 +87,7 @@ def test_execution_folder_holds_outputs_key_and_outcome(project: Project) -> Non
 
     result = project.run()
 
-    folder = Path(result["make"].outputs["note"][0]).parent
+    folder = Path(result["make"].note.path).parent
     assert sorted(os.listdir(folder)) == ["_key.json", "note", "outcome.json"]
     assert sorted(os.listdir(folder / "note")) == ["_files.json", "note.txt"]
 
@@ -110,7 +110,7 @@ def test_second_run_is_all_cached_with_equal_outputs(project: Project) -> None:
     second = project.run()
 
     assert project.states(second) == {"make": "CACHED", "follow": "CACHED"}
-    assert second["follow"].outputs == first["follow"].outputs
+    assert second["follow"].more.path == first["follow"].more.path
     assert second["make"].reason == f"unchanged since run {first.id}"
     records = project.executions(second.id)
     assert records["follow"].cached_from == project.executions(first.id)["follow"].ulid
@@ -222,7 +222,7 @@ def test_damaged_artifact_is_made_again_and_the_reason_says_so(project: Project)
     project.write(PIPELINE)
     for damage, reason in DAMAGES.values():
         first = project.run()
-        damage(first["make"].outputs["note"][0])
+        damage(first["make"].note.path)
 
         again = project.run()
 
@@ -366,7 +366,7 @@ def test_imported_artifact_is_used_where_it_lies_and_cached_by_content(project: 
     changed = project.run()
 
     assert project.text(first, "follow", "more") == "outside."
-    assert first["source"].outputs["result"] == [str(project.folder / "notes")]
+    assert first["source"].result.path == str(project.folder / "notes")
     assert set(project.states(again).values()) == {"CACHED"}
     assert project.text(changed, "follow", "more") == "changed."
     assert os.listdir(project.folder / "notes") == ["note.txt"]

@@ -1,0 +1,3 @@
+from .runners.history import runs as runs
+
+__version__: str
