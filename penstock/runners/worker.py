@@ -160,12 +160,20 @@ class _SeedingLoader(importlib.abc.Loader):
         SEEDED[self._name](module, self._seed)
 
 
+_kept: set[str] = set()
+"""Modules that are not the user's; looked at once, since a worker serves one code root and holds thousands."""
+
+
 def _forget_user_modules(code_root: str) -> None:
-    for name, module in list(sys.modules.items()):
+    for name in sys.modules.keys() - _kept:
+        module = sys.modules[name]
         places = [getattr(module, "__file__", None), *_folders(module)]
-        if any(place and is_local(place, code_root) for place in places) and name.split(".")[0] != "penstock":
+        if any(place and is_local(place, code_root) for place in places) and name.split(".", 1)[0] != "penstock":
             del sys.modules[name]
-    importlib.invalidate_caches()
+        else:
+            _kept.add(name)
+    for folder in [each for each in sys.path_importer_cache if f"{each}{os.sep}".startswith(code_root + os.sep)]:
+        del sys.path_importer_cache[folder]
 
 
 def _folders(module: ModuleType) -> list[str]:
