@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from penstock.pipeline import predicate
 from penstock.pipeline.plan import AnyNode, ConditionPlan, ExitHandlerPlan, JoinPlan, Resources, StepPlan, dependencies
-from penstock.pipeline.task import CANCELED, COMPLETE, FAILED, SKIPPED
+from penstock.pipeline.task import COMPLETE, FAILED, SKIPPED
 
 PENDING, RUNNING, CACHED = "PENDING", "RUNNING", "CACHED"
 SUCCEEDED = frozenset({COMPLETE, CACHED})
@@ -54,34 +54,29 @@ class Scheduler:
 
     A node becomes ready when all that it waits for has succeeded, and may start when what it claims is free. When
     something that it waits for ends otherwise, or a condition's answer isn't that of its branch, it is skipped, and so
-    is what waits for it; everything else goes on. A join waits for all its choices and needs one of them. A loop is
-    running while the nodes that `expand` adds for it are, and then stands in `closing`. Exit handlers become ready
-    when all else has ended.
+    is what waits for it; everything else goes on. A join waits for all its choices and needs one of them. Exit handlers
+    become ready when all else has ended.
 
     Attributes:
         nodes: By id.
         states: By id.
-        children: The nodes that loops were expanded to, by the loop's id.
-        closing: Loops whose nodes have all ended, to be finished with `loop_state`.
     """
 
     def __init__(self, nodes: Iterable[AnyNode], capacity: Capacity = UNLIMITED) -> None:
         self.nodes: dict[str, AnyNode] = {}
         self.states: dict[str, str] = {}
-        self.children: dict[str, list[str]] = {}
-        self.closing: list[str] = []
         self._capacity = self._free = capacity
         self._missing: dict[str, set[str]] = {}
         self._followers: dict[str, list[str]] = {}
         self._answers: dict[str, bool] = {}
-        self._because_of_failure: set[str] = set()
-        self._parent: dict[str, str] = {}
-        self._children_open: dict[str, int] = {}
         self._queues: dict[Capacity, OrderedDict[str, int]] = {}
         self._claims: dict[str, Capacity] = {}
         self._turn = self._open = 0
         self._exits: list[str] = []
-        self._add(nodes)
+        for node in nodes:
+            self._add(node)
+        for node in self.nodes.values():
+            self._enrol(node)
         self._let_exits_start()
 
     @property
@@ -132,28 +127,6 @@ class Scheduler:
         self._let_exits_start()
         return skipped
 
-    def expand(self, loop: str, nodes: Iterable[AnyNode]) -> Skipped:
-        """Add the nodes of a loop that has been started, one set an item.
-
-        Returns:
-            Those of them that are skipped at once.
-        """
-        added = list(nodes)
-        self.children[loop] = [node.id for node in added]
-        self._children_open[loop] = len(added)
-        self._parent.update(dict.fromkeys(self.children[loop], loop))
-        skipped = self._add(added)
-        if not added:
-            self.closing.append(loop)
-        return skipped
-
-    def loop_state(self, loop: str) -> tuple[str, str]:
-        """Return how a loop ends whose nodes have all ended, and why."""
-        for child in self.children.get(loop, ()):
-            if self.states[child] in (FAILED, CANCELED) or child in self._because_of_failure:
-                return FAILED, self._ended_as(child)
-        return COMPLETE, ""
-
     def cancel(self) -> list[str]:
         """Skip everything that hasn't been started.
 
@@ -165,7 +138,6 @@ class Scheduler:
         for queue in self._queues.values():
             queue.clear()
         for node_id in waiting:
-            self._because_of_failure.add(node_id)
             self._end(node_id, SKIPPED)
         return waiting
 
@@ -174,39 +146,24 @@ class Scheduler:
         """True when every node has ended."""
         return self._open == 0
 
-    def _add(self, nodes: Iterable[AnyNode]) -> Skipped:
-        added = list(nodes)
-        for node in added:
-            self.nodes[node.id] = node
-            self.states[node.id] = PENDING
-            self._followers[node.id] = []
-            inner = node.step if isinstance(node, ExitHandlerPlan) else node
-            self._claims[node.id] = (
-                claim_of(inner.resources, self._capacity) if isinstance(inner, StepPlan) else NOTHING
-            )
-        self._open += len(added)
-        skipped: Skipped = []
-        for node in added:
-            if isinstance(node, ExitHandlerPlan):
-                self._exits.append(node.id)
-            else:
-                skipped += self._enrol(node)
-        return skipped
+    def _add(self, node: AnyNode) -> None:
+        inner = node.step if isinstance(node, ExitHandlerPlan) else node
+        self.nodes[node.id] = node
+        self.states[node.id] = PENDING
+        self._followers[node.id] = []
+        self._claims[node.id] = claim_of(inner.resources, self._capacity) if isinstance(inner, StepPlan) else NOTHING
+        self._open += 1
 
-    def _enrol(self, node: AnyNode) -> Skipped:
-        """Let a node wait for what hasn't ended yet."""
-        needed = dependencies(node)
-        self._missing[node.id] = set(needed)
+    def _enrol(self, node: AnyNode) -> None:
+        """Let a node wait for what it depends on, an exit handler for all else."""
+        if isinstance(node, ExitHandlerPlan):
+            self._exits.append(node.id)
+            return
+        needed = self._missing[node.id] = set(dependencies(node))
         for other in needed:
             self._followers[other].append(node.id)
-        for other in sorted(needed):
-            if self.states[other] not in (PENDING, RUNNING):
-                reason = self._arrived(node.id, other)
-                if reason:
-                    return self._skip(node.id, other, reason)
         if not needed:
             self._queue(node.id)
-        return []
 
     def _queue(self, node_id: str) -> None:
         self._turn += 1
@@ -215,11 +172,6 @@ class Scheduler:
     def _end(self, node_id: str, state: str) -> None:
         self.states[node_id] = state
         self._open -= 1
-        loop = self._parent.get(node_id)
-        if loop is not None:
-            self._children_open[loop] -= 1
-            if not self._children_open[loop]:
-                self.closing.append(loop)
 
     def _let_exits_start(self) -> None:
         if self._exits and self._open == len(self._exits):
@@ -234,34 +186,33 @@ class Scheduler:
             if self.states[follower] == PENDING:
                 reason = self._arrived(follower, origin)
                 if reason:
-                    skipped += self._skip(follower, origin, reason)
+                    skipped += self._skip(follower, reason)
         return skipped
 
-    def _skip(self, origin: str, cause: str, reason: str) -> Skipped:
+    def _skip(self, origin: str, reason: str) -> Skipped:
         """Skip a node, and what waits for it."""
         skipped: Skipped = []
-        pending = [(origin, cause, reason)]
+        pending = [(origin, reason)]
         while pending:
-            node_id, cause, reason = pending.pop()
+            node_id, reason = pending.pop()
             if self.states[node_id] != PENDING:
                 continue
-            if self.states[cause] in (FAILED, CANCELED) or cause in self._because_of_failure:
-                self._because_of_failure.add(node_id)
             self._end(node_id, SKIPPED)
             skipped.append((node_id, reason))
             for follower in self._followers[node_id]:
                 found = self._arrived(follower, node_id) if self.states[follower] == PENDING else ""
                 if found:
-                    pending.append((follower, node_id, found))
+                    pending.append((follower, found))
         return skipped
 
     def _arrived(self, follower: str, cause: str) -> str:
         """Take note that what a node waits for has ended; return why the node is skipped, "" when it isn't."""
         node = self.nodes[follower]
+        decides = node.branch is not None and node.branch.condition == cause
         is_choice = isinstance(node, JoinPlan) and any(cause == choice.node for choice in node.choices)
-        if self.states[cause] not in SUCCEEDED and not is_choice:
+        if self.states[cause] not in SUCCEEDED and (decides or not is_choice):
             return self._reason(node, cause)
-        if node.branch and node.branch.condition == cause and node.branch.holds is not self._answers[cause]:
+        if node.branch and decides and node.branch.holds is not self._answers[cause]:
             return self._unmet(cause)
         self._missing[follower].discard(cause)
         if self._missing[follower]:
