@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from penstock.pipeline.durations import seconds_of
+from penstock.pipeline.options import NodeOptions
 from penstock.pipeline.plan import Resources, Retry
-
-if TYPE_CHECKING:
-    from penstock.pipeline.node import NodeOptions
 
 DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 UNITS = DECIMAL | {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}

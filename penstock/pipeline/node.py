@@ -1,9 +1,9 @@
-"""A node of the graph that is being put together, and the options every node takes."""
+"""A node of the graph that is being put together, and the graph itself."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -11,48 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.pipeline.channel import Channel
 from penstock.pipeline.errors import WiringError, listing, nearest
-from penstock.pipeline.plan import Retry
+from penstock.pipeline.options import OPTION_NAMES, NodeOptions
 
 if TYPE_CHECKING:
     from penstock.pipeline.signature import ComponentSpec
 
 
-@dataclass(frozen=True)
-class NodeOptions:
-    """What a call of a component takes beside its own inputs and parameters.
-
-    Attributes:
-        id: The node's name in the pipeline; the component's name by default.
-        after: Nodes that must have finished before, without handing over data.
-        gate: False lets this node use an artifact that a gate has refused.
-        cache: False runs the step every time; "7d" reuses no result that is older than that.
-        salt: Any text; a new one makes the cache miss.
-        env: Environment variables of the step's worker.
-        beam_options: Beam pipeline options for this step.
-        retries: Further attempts after a failure that may pass; a `Retry` says after which, and how soon.
-        timeout: Seconds, or a span such as "30m", after which an attempt is ended and counts as failed.
-        cpus, gpus: How many the step keeps busy; it starts when as many are free.
-        memory: Bytes, or a size such as "4Gi", that it needs; it starts when as much is free.
-    """
-
-    id: str | None = None
-    after: Sequence[Any] = ()
-    gate: bool = True
-    cache: bool | str = True
-    salt: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
-    beam_options: Mapping[str, Any] = field(default_factory=dict)
-    retries: int | Retry = 0
-    timeout: float | str | None = None
-    cpus: float | None = None
-    memory: int | str | None = None
-    gpus: int | None = None
-
-
-OPTION_NAMES = tuple(NodeOptions.__dataclass_fields__)
-RESERVED_OUTPUTS = (
-    "id", "component", "arguments", "options", "outputs", "where", "run_after", "after", "branch", "on_exit",
-)  # fmt: skip
 WHEN, ONE_OF = "penstock.pipeline.control_flow:when", "penstock.pipeline.control_flow:one_of"
 
 

@@ -15,7 +15,7 @@ from penstock.metadata.artifact_types import Artifact, Boolean, Float, Integer, 
 from penstock.pipeline.annotations import INPUT, OUTPUT, Files, ModuleFile, Secret
 from penstock.pipeline.beam import Beam
 from penstock.pipeline.errors import WiringError, listing, nearest
-from penstock.pipeline.node import OPTION_NAMES, RESERVED_OUTPUTS
+from penstock.pipeline.options import OPTION_NAMES, RESERVED_OUTPUTS
 
 MISSING = inspect.Parameter.empty
 VALUE_TYPES: dict[Any, type[Artifact]] = {int: Integer, float: Float, str: String, bool: Boolean}
