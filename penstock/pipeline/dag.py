@@ -23,6 +23,7 @@ from penstock.pipeline.rules import Wiring, check
 from penstock.pipeline.runner import RunRequest, RunResult, runner
 from penstock.pipeline.signature import module_name
 
+RESERVED_PARAMETERS = {"root": "run(root=...)", "id": "a call inside another pipeline"}
 PIPELINE_NAME = "letters, digits, '-', '_' and '.'"
 
 
@@ -180,6 +181,11 @@ def _run_parameter(pipeline_name: str, parameter: inspect.Parameter, hints: Mapp
         raise WiringError(
             f"Pipeline {pipeline_name!r} gives its parameter {parameter.name!r} no type. "
             f"Write {parameter.name}: str, int, float, bool, or another JSON type."
+        )
+    if parameter.name in RESERVED_PARAMETERS:
+        raise WiringError(
+            f"Pipeline {pipeline_name!r} names a parameter {parameter.name!r}, which {RESERVED_PARAMETERS[parameter.name]} "
+            f"takes itself. Rename it."
         )
     annotation = hints[parameter.name]
     try:

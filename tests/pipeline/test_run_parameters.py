@@ -150,6 +150,10 @@ def untyped(epochs=3):
     add(one=epochs)
 
 
+def reserved(root: str = "data"):
+    add(one=1)
+
+
 def no_json(window: object = None):
     add(one=1)
 
@@ -163,6 +167,8 @@ def wrong_default(epochs: int = "ten"):  # type: ignore[assignment]
     [
         (untyped, WiringError, "Pipeline 'untyped' gives its parameter 'epochs' no type. "
          "Write epochs: str, int, float, bool, or another JSON type."),
+        (reserved, WiringError, "Pipeline 'reserved' names a parameter 'root', which run(root=...) takes itself. "
+         "Rename it."),
         (wrong_default, ParameterError, "Parameter 'epochs' of pipeline 'wrong_default' is of type integer, "
          "got 'ten'."),
     ],
