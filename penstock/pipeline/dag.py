@@ -183,9 +183,9 @@ def _run_parameter(pipeline_name: str, parameter: inspect.Parameter, hints: Mapp
             f"Write {parameter.name}: str, int, float, bool, or another JSON type."
         )
     if parameter.name in RESERVED_PARAMETERS:
+        taken = RESERVED_PARAMETERS[parameter.name]
         raise WiringError(
-            f"Pipeline {pipeline_name!r} names a parameter {parameter.name!r}, which {RESERVED_PARAMETERS[parameter.name]} "
-            f"takes itself. Rename it."
+            f"Pipeline {pipeline_name!r} names a parameter {parameter.name!r}, which {taken} takes itself. Rename it."
         )
     annotation = hints[parameter.name]
     try:
