@@ -73,6 +73,10 @@ class Artifact:
             inherited.update(base.__dict__.get("PROPERTIES", {}))
         cls.PROPERTIES = inherited | own
 
+    def __fspath__(self) -> str:
+        """Let an artifact stand where a path is asked for: ``os.path.join(model, "Format-Serving")``."""
+        return self.path
+
     def __repr__(self) -> str:
         """Show the type, the place and the digest."""
         digest = f", digest={self.digest!r}" if self.digest else ""

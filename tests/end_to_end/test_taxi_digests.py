@@ -59,6 +59,7 @@ def test_digests_are_equal_for_1_and_2_workers(made: list[dict[str, dict[str, An
         "Schema of SchemaGen",
         "ExampleAnomalies of ExampleValidator",
         "Examples of Transform",
+        "QuarantinedRows of CsvExampleGen",
         "TransformGraph of Transform",
     }
 
