@@ -13,7 +13,8 @@ import platform
 import resource
 import sys
 import tempfile
-import time
+
+from chain import timed
 
 WIDE, NARROW, LONG, SHORT = 999, 99, 30, 5
 SOURCE = '''
@@ -70,23 +71,9 @@ def narrow(text: str = "d"):
 '''
 
 
-def cpu_seconds() -> float:
-    """Return the CPU seconds of this process and of all its ended children."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
-
-
 def peak_mib() -> float:
     """Return the peak resident memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-
-
-def cost(run: object, root: str, text: str) -> tuple[float, float]:
-    """Run a pipeline and return its CPU and wall seconds."""
-    cpu, wall = cpu_seconds(), time.perf_counter()
-    result = run(root=root, text=text)  # type: ignore[operator]
-    assert result.state == "COMPLETE", result
-    return cpu_seconds() - cpu, time.perf_counter() - wall
 
 
 def main() -> None:
@@ -97,15 +84,17 @@ def main() -> None:
         sys.path.insert(0, folder)
         import fans
 
-        cost(fans.short_chain.run, f"{folder}/warm-up", "w")
+        timed(fans.short_chain.run, root=f"{folder}/warm-up", text="w")
         chains = []
         for repeat in range(5):
-            few = cost(fans.short_chain.run, f"{folder}/{repeat}", "few")[0]
-            chains.append((cost(fans.long_chain.run, f"{folder}/{repeat}", "many")[0] - few) / (LONG - SHORT) * 1000)
+            few = timed(fans.short_chain.run, root=f"{folder}/{repeat}", text="few")[0]
+            chains.append(
+                (timed(fans.long_chain.run, root=f"{folder}/{repeat}", text="many")[0] - few) / (LONG - SHORT) * 1000
+            )
         chain_ms = sorted(chains)[2]
-        few, _ = cost(fans.narrow.run, f"{folder}/fan", "few")
+        few, _ = timed(fans.narrow.run, root=f"{folder}/fan", text="few")
         before = peak_mib()
-        many, wall = cost(fans.wide.run, f"{folder}/fan", "many")
+        many, wall = timed(fans.wide.run, root=f"{folder}/fan", text="many")
         fan_ms = (many - few) / (WIDE - NARROW) * 1000
         print(
             json.dumps(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 LIMIT = 15
-WHOLE_RUN = 46  # wiring, rules, fingerprint, opening of root and store, retries and resources: may shrink, not grow
+WHOLE_RUN = 43  # wiring, rules, fingerprint, opening of root and store, retries and resources: may shrink, not grow
 
 
 @pytest.fixture(scope="module")
