@@ -14,7 +14,7 @@ from penstock.cli.lookup import find_run, find_step, something_like
 from penstock.cli.not_found import NotFound
 from penstock.cli.root import Root, open_root
 from penstock.metadata.records import ExecutionRecord
-from penstock.runners import locks
+from penstock.runners.layout import lock_holder
 from penstock.ui.formats import short_id
 
 POLL_SECONDS = 0.2
@@ -59,4 +59,4 @@ def _path(root: Root, step: ExecutionRecord) -> str:
 
 def _is_over(root: Root, step: ExecutionRecord) -> bool:
     now = root.store.execution(step.ulid)
-    return now is None or now.state != "RUNNING" or locks.holder(root.layout, step.run) is None
+    return now is None or now.state != "RUNNING" or lock_holder(root.layout, step.run) is None

@@ -19,7 +19,7 @@ from penstock.pipeline import Pipeline, Plan
 from penstock.pipeline.errors import ParameterError
 from penstock.pipeline.parameters import RunParameters
 from penstock.pipeline.runner import RunRequest, Selection
-from penstock.runners import locks
+from penstock.runners.layout import lock_holder
 from penstock.ui.formats import short_id
 
 LATEST = "latest"
@@ -115,7 +115,7 @@ def _resumed(pipeline: str, place: str, name: str, parameters: Sequence[str]) ->
                 f"--resume {name}: that is a run of pipeline {found.pipeline!r}, not of {pipeline!r}. See the runs of "
                 f"this one: penstock runs --pipeline {pipeline}{root.option}."
             )
-        if locks.holder(root.layout, found.id) is not None:
+        if lock_holder(root.layout, found.id) is not None:
             raise ParameterError(
                 f"--resume {name}: run {short_id(found.id)} is under way. Wait for it, or cancel it: "
                 f"penstock runs cancel {short_id(found.id)}{root.option}."

@@ -19,7 +19,7 @@ from penstock.cli.removal import Removal, plan_removal, remove
 from penstock.cli.root import Root, open_root
 from penstock.cli.show import show_run
 from penstock.pipeline.errors import ParameterError
-from penstock.runners import locks
+from penstock.runners.layout import lock_holder
 from penstock.ui.formats import counted, short_id, size
 from penstock.ui.run_view import run_list
 
@@ -51,7 +51,7 @@ def runs(
     with open_root(root) as opened:
         found = opened.store.runs(pipeline, limit or (None if as_json else TABLE_LENGTH))
         steps = {run.id: opened.store.executions(run.id) for run in found}
-        live = {run.id for run in found if run.state == "RUNNING" and locks.holder(opened.layout, run.id) is not None}
+        live = {run.id for run in found if run.state == "RUNNING" and lock_holder(opened.layout, run.id) is not None}
         if as_json:
             write([{**run_document(run, steps[run.id]), "live": run.id in live} for run in found])
         else:
@@ -75,7 +75,7 @@ def remove_one(
     """Remove a run: hide it, and delete what it made and no other run uses."""
     with open_root(root) as opened:
         found = find_run(opened, run)
-        if locks.holder(opened.layout, found.id) is not None:
+        if lock_holder(opened.layout, found.id) is not None:
             raise ParameterError(
                 f"Run {short_id(found.id)} is under way. Cancel it first: penstock runs cancel "
                 f"{short_id(found.id)}{opened.option}."
@@ -96,7 +96,7 @@ def cancel_one(run: options.Run, root: options.Root = None) -> ExitCode:
     with open_root(root) as opened:
         found = find_run(opened, run)
         name = short_id(found.id)
-        process = locks.holder(opened.layout, found.id)
+        process = lock_holder(opened.layout, found.id)
         if process is None:
             raise ParameterError(f"Run {name} is not under way (it is {found.state}), so there is nothing to cancel.")
         os.kill(process, signal.SIGINT)
@@ -111,7 +111,7 @@ def cancel_one(run: options.Run, root: options.Root = None) -> ExitCode:
 def _is_over(root: Root, run: str) -> bool:
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
-        if locks.holder(root.layout, run) is None:
+        if lock_holder(root.layout, run) is None:
             return True
         time.sleep(POLL_SECONDS)
     return False

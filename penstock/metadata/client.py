@@ -5,9 +5,13 @@ The library's own Python client sleeps 2 s on average before it tries again and 
 
 from __future__ import annotations
 
+import os
 import random
+import sqlite3
 import threading
 import time
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from ml_metadata.metadata_store.pywrap.metadata_store_extension import metadata_store as library
@@ -124,3 +128,129 @@ class _Backoff:
 
 def _is_busy(text: str) -> bool:
     return any(words in text for words in _BUSY_WORDS)
+
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "glusterfs"}
+    | {"fuse.sshfs", "fuse.glusterfs", "fuse.s3fs"}
+)
+_BUSY_SECONDS = 10.0
+_open_files: Counter[tuple[int, int]] = Counter()
+_open_files_lock = threading.Lock()
+
+
+def prepare_file(path: Path, schema_version: int) -> tuple[int, int]:
+    """Check that ``path`` can be a metadata store, and put it in WAL mode (not on a network file system).
+
+    A missing or empty file is made ready; anything else that isn't a metadata store is left untouched.
+
+    Args:
+        path: The SQLite file.
+        schema_version: The schema that the installed ml-metadata writes.
+
+    Returns:
+        A token for ``release_file``: until then the file counts as open in this process.
+
+    Raises:
+        StoreError: Not a file, not a database, somebody else's database, another schema, or not accessible.
+    """
+    _check_access(path)
+    with _open_files_lock:
+        if not path.exists() or not _open_files[_identity(path)]:
+            try:
+                _inspect(path, schema_version)
+            except (sqlite3.DatabaseError, OSError) as error:
+                raise _explain(path, error) from error
+        identity = _identity(path)
+        _open_files[identity] += 1
+        return identity
+
+
+def release_file(identity: tuple[int, int]) -> None:
+    """Note that one of this process's connections is closed."""
+    with _open_files_lock:
+        _open_files[identity] -= 1
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _check_access(path: Path) -> None:
+    folder = path.parent
+    if not folder.is_dir():
+        raise StoreError(f"No metadata store at {path}: its folder does not exist. Create it, or choose another root.")
+    if path.is_dir():
+        raise StoreError(f"The metadata store {path} is a folder. Move it away, or choose another root.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"The folder {folder} can't be written, and the metadata store {path.name} in it needs that. "
+            f"Ask for write permission, or choose another root."
+        )
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise StoreError(
+            f"The metadata store {path} can't be read and written by this user. "
+            f"Ask for the permission, or choose another root."
+        )
+
+
+def _inspect(path: Path, schema_version: int) -> None:
+    if not path.exists():
+        path.touch()
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    try:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and not tables & {"MLMDEnv", "Type"}:
+            raise StoreError(
+                f"{path} is a SQLite database, but not a metadata store (its tables: {', '.join(sorted(tables)[:5])}). "
+                f"It was left as it is. Move it away, or choose another root."
+            )
+        if "MLMDEnv" in tables:
+            _check_schema(path, connection, schema_version)
+        if not _on_network(path) and connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            connection.execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
+
+
+def _check_schema(path: Path, connection: sqlite3.Connection, schema_version: int) -> None:
+    row = connection.execute("SELECT max(schema_version) FROM MLMDEnv").fetchone()
+    found = row[0] if row else None
+    if found is None or found == schema_version:
+        return
+    if found > schema_version:
+        advice = "It was written by a newer ml-metadata: upgrade (pip install -U ml-metadata), or choose another root."
+    else:
+        advice = "It was written by an older ml-metadata: migrate a copy with its upgrade tool, or choose another root."
+    raise StoreError(
+        f"The metadata store {path} has schema {found}, the installed ml-metadata reads {schema_version}. {advice}"
+    )
+
+
+def _explain(path: Path, error: Exception) -> StoreError:
+    text = str(error)
+    if "not a database" in text or "malformed" in text:
+        size = path.stat().st_size
+        return StoreError(
+            f"{path} is not a metadata store: {text} ({size:,} bytes). It was left as it is. "
+            f"Move it away or restore a copy, then run again."
+        )
+    if "locked" in text or "busy" in text:
+        return StoreError(
+            f"The metadata store {path} was locked by another process for over {_BUSY_SECONDS:g} s. "
+            f"See who holds it (fuser {path}), and run again."
+        )
+    return StoreError(f"The metadata store {path} can't be opened: {text}. Check the disk and its permissions.")
+
+
+def _on_network(path: Path) -> bool:
+    """Whether the file lies on a network file system, where WAL's shared memory doesn't work; Linux only."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    folder = str(path.parent.resolve())
+    kind_by_point = {line.split(" ")[1]: line.split(" ")[2] for line in mounts if line.count(" ") >= 2}
+    above = [point for point in kind_by_point if (folder + "/").startswith(point.rstrip("/") + "/")]
+    return bool(above) and kind_by_point[max(above, key=len)] in NETWORK_FILE_SYSTEMS

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from ml_metadata.proto import metadata_store_pb2 as pb
 from ml_metadata.proto import metadata_store_service_pb2 as service
 
-from penstock.metadata import lineage as walk
-from penstock.metadata import protos, type_table
+from penstock.metadata import protos
 from penstock.metadata.client import NOT_FOUND, Client, StatusError
 from penstock.metadata.errors import StoreError
 from penstock.metadata.records import (
     ArtifactRecord,
     ArtifactState,
     ExecutionRecord,
+    LineageEdge,
     LineageGraph,
     NewArtifact,
     RunRecord,
@@ -29,13 +29,13 @@ _BY_ID = pb.ListOperationOptions.OrderByField.Field.ID
 class StoreReader:
     """The verbs that change nothing; ``MetadataStore`` documents them."""
 
-    def __init__(self, client: Client, types: type_table.TypeTable) -> None:
+    def __init__(self, client: Client, types: protos.TypeTable) -> None:
         self._client = client
         self._types = types
 
     def find_cached(self, key: str) -> ExecutionRecord | None:
         """See ``MetadataStore.find_cached``."""
-        context = self._context(type_table.CACHE_KEY, key)
+        context = self._context(protos.CACHE_KEY, key)
         if context is None:
             return None
         request = service.GetExecutionsByContextRequest(context_id=context.id)
@@ -84,7 +84,7 @@ class StoreReader:
 
     def run(self, id: str) -> RunRecord | None:
         """See ``MetadataStore.run``."""
-        context = self._context(type_table.RUN, id)
+        context = self._context(protos.RUN, id)
         if context is not None:
             return protos.run_record(context)
         part = id.upper()
@@ -96,7 +96,7 @@ class StoreReader:
 
     def runs(self, pipeline: str | None = None, limit: int | None = None, *, hidden: bool = False) -> list[RunRecord]:
         """See ``MetadataStore.runs``."""
-        request = service.GetContextsByTypeRequest(type_name=type_table.RUN)
+        request = service.GetContextsByTypeRequest(type_name=protos.RUN)
         records = map(protos.run_record, self._pages("GetContextsByType", "contexts", request))
         matching = (each for each in records if pipeline in (None, each.pipeline) and (hidden or not each.hidden))
         return list(islice(matching, limit))
@@ -112,7 +112,7 @@ class StoreReader:
 
     def history(self, pipeline: str, step: str, limit: int | None = None) -> list[ExecutionRecord]:
         """See ``MetadataStore.history``."""
-        context = self._context(type_table.NODE, f"{pipeline}.{step}")
+        context = self._context(protos.NODE, f"{pipeline}.{step}")
         if context is None:
             return []
         request = service.GetExecutionsByContextRequest(context_id=context.id)
@@ -126,10 +126,10 @@ class StoreReader:
         return self._execution_records([each for each in found if each.last_known_state == pb.Execution.RUNNING])
 
     def lineage(
-        self, artifact_ids: Sequence[int], direction: walk.Direction = "up", depth: int | None = None
+        self, artifact_ids: Sequence[int], direction: Direction = "up", depth: int | None = None
     ) -> LineageGraph:
         """See ``MetadataStore.lineage``."""
-        return walk.lineage(self._client, artifact_ids, direction, depth)
+        return walk_lineage(self._client, artifact_ids, direction, depth)
 
     def _context(self, type_name: str, name: str) -> pb.Context | None:
         request = service.GetContextByTypeAndNameRequest(type_name=type_name, context_name=name)
@@ -146,14 +146,14 @@ class StoreReader:
             raise
 
     def _execution_protos(self, run: str) -> list[pb.Execution]:
-        context = self._context(type_table.RUN, run)
+        context = self._context(protos.RUN, run)
         if context is None:
             return []
         request = service.GetExecutionsByContextRequest(context_id=context.id)
         return list(self._client.call("GetExecutionsByContext", request).executions)
 
     def _execution_records(self, found: Sequence[pb.Execution]) -> list[ExecutionRecord]:
-        events = walk.events_of_executions(self._client, [each.id for each in found])
+        events = events_of_executions(self._client, [each.id for each in found])
         artifacts = self._artifact_records(each.artifact_id for each in events)
         inputs: dict[int, list[pb.Event]] = {}
         outputs: dict[int, list[pb.Event]] = {}
@@ -170,16 +170,16 @@ class StoreReader:
         ]
 
     def _artifact_records(self, ids: Iterable[int]) -> dict[int, ArtifactRecord]:
-        return {each.id: protos.artifact_record(each) for each in walk.artifacts_by_id(self._client, ids)}
+        return {each.id: protos.artifact_record(each) for each in artifacts_by_id(self._client, ids)}
 
     def _artifact_protos(
         self, type: str | None, run: str | None, pipeline: str | None, step: str | None
     ) -> Iterator[pb.Artifact]:
         """Artifacts by the narrowest index there is for these conditions, newest first."""
         if run is not None or pipeline is not None:
-            kind, name = (type_table.RUN, run) if run is not None else (type_table.PIPELINE, pipeline)
+            kind, name = (protos.RUN, run) if run is not None else (protos.PIPELINE, pipeline)
             if run is None and step is not None:
-                kind, name = type_table.NODE, f"{pipeline}.{step}"
+                kind, name = protos.NODE, f"{pipeline}.{step}"
             context = self._context(kind, name or "")
             if context is None:
                 return iter(())
@@ -201,3 +201,107 @@ class StoreReader:
             if not response.next_page_token:
                 return
             request.options.next_page_token = response.next_page_token
+
+
+Direction = Literal["up", "down"]
+_BATCH = 1000
+
+
+def walk_lineage(client: Client, artifact_ids: Sequence[int], direction: Direction, depth: int | None) -> LineageGraph:
+    """Walk from artifacts to all that they come from ("up") or that came from them ("down").
+
+    Up goes by the executions that made an artifact; CACHED ones made nothing and are left out. Down goes by every use,
+    cached ones too, so that what a cached step stands for is found from today's inputs.
+
+    Args:
+        client: The connection.
+        artifact_ids: Where to start.
+        direction: "up" or "down".
+        depth: How many executions to cross at most; None goes to the end.
+    """
+    up = direction == "up"
+    near, far = (protos.OUTPUT_TYPES, protos.INPUT_TYPES) if up else (protos.INPUT_TYPES, protos.OUTPUT_TYPES)
+    executions: dict[int, pb.Execution] = {}
+    edges: dict[tuple[int, int, int], pb.Event] = {}
+    seen = set(artifact_ids)
+    level = list(seen)
+    while level and (depth is None or depth > 0):
+        depth = None if depth is None else depth - 1
+        touching = [each for each in events_of_artifacts(client, level) if each.type in near]
+        new_ids = {each.execution_id for each in touching} - executions.keys()
+        found = executions_by_id(client, new_ids)
+        executions.update({each.id: each for each in found if not (up and protos.execution_state(each) == "CACHED")})
+        beyond = events_of_executions(client, new_ids & executions.keys())
+        reached = [each for each in beyond if each.type in far]
+        edges.update({_key(each): each for each in [*touching, *reached] if each.execution_id in executions})
+        level = sorted({each.artifact_id for each in reached} - seen)
+        seen.update(level)
+    return _graph(client, seen, executions, edges.values())
+
+
+def events_of_artifacts(client: Client, ids: Iterable[int]) -> list[pb.Event]:
+    """Read the events at artifacts."""
+    found: list[pb.Event] = []
+    for batch in _batches(ids):
+        request = service.GetEventsByArtifactIDsRequest(artifact_ids=batch)
+        found.extend(client.call("GetEventsByArtifactIDs", request).events)
+    return found
+
+
+def events_of_executions(client: Client, ids: Iterable[int]) -> list[pb.Event]:
+    """Read the events at executions."""
+    found: list[pb.Event] = []
+    for batch in _batches(ids):
+        request = service.GetEventsByExecutionIDsRequest(execution_ids=batch)
+        found.extend(client.call("GetEventsByExecutionIDs", request).events)
+    return found
+
+
+def executions_by_id(client: Client, ids: Iterable[int]) -> list[pb.Execution]:
+    """Read executions; unknown ids are left out."""
+    found: list[pb.Execution] = []
+    for batch in _batches(ids):
+        request = service.GetExecutionsByIDRequest(execution_ids=batch)
+        found.extend(client.call("GetExecutionsByID", request).executions)
+    return found
+
+
+def artifacts_by_id(client: Client, ids: Iterable[int]) -> list[pb.Artifact]:
+    """Read artifacts; unknown ids are left out."""
+    found: list[pb.Artifact] = []
+    for batch in _batches(ids):
+        request = service.GetArtifactsByIDRequest(artifact_ids=batch)
+        found.extend(client.call("GetArtifactsByID", request).artifacts)
+    return found
+
+
+def _batches(ids: Iterable[int]) -> list[list[int]]:
+    ordered = sorted(set(ids))
+    return [ordered[start : start + _BATCH] for start in range(0, len(ordered), _BATCH)]
+
+
+def _key(event: pb.Event) -> tuple[int, int, int]:
+    return event.artifact_id, event.execution_id, event.type
+
+
+def _graph(
+    client: Client, artifact_ids: Iterable[int], executions: dict[int, pb.Execution], events: Iterable[pb.Event]
+) -> LineageGraph:
+    artifacts = {each.id: protos.artifact_record(each) for each in artifacts_by_id(client, artifact_ids)}
+    edges = [
+        LineageEdge(
+            artifact=each.artifact_id,
+            execution=executions[each.execution_id].name,
+            kind="input" if each.type in protos.INPUT_TYPES else "output",
+            name=name,
+            index=index,
+        )
+        for each in events
+        if each.artifact_id in artifacts
+        for name, index in protos.event_places(each)
+    ]
+    return LineageGraph(
+        artifacts=artifacts,
+        executions={each.name: protos.execution_record(each) for each in executions.values()},
+        edges=tuple(sorted(edges, key=lambda edge: (edge.execution, edge.kind, edge.name, edge.index, edge.artifact))),
+    )

@@ -13,11 +13,12 @@ from typing import Any, Protocol
 
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from penstock.metadata import sqlite_file
+from penstock.metadata import client
 from penstock.metadata.artifact_types import Artifact
 from penstock.metadata.client import Client
 from penstock.metadata.errors import StoreError
-from penstock.metadata.lineage import Direction
+from penstock.metadata.protos import TypeTable
+from penstock.metadata.reading import Direction
 from penstock.metadata.records import (
     ArtifactRecord,
     ArtifactState,
@@ -30,7 +31,6 @@ from penstock.metadata.records import (
     RunRecord,
     RunState,
 )
-from penstock.metadata.type_table import TypeTable
 from penstock.metadata.writing import StoreWriter
 
 SCHEMA_VERSION = 10
@@ -207,13 +207,13 @@ class MlmdStore(StoreWriter):
         config = _config()
         config.sqlite.filename_uri = str(file)
         config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        opened = sqlite_file.prepare(file, SCHEMA_VERSION)
+        opened = client.prepare_file(file, SCHEMA_VERSION)
         try:
             store = cls(Client(config, str(file), patience))
         except BaseException:
-            sqlite_file.release(opened)
+            client.release_file(opened)
             raise
-        store._release = weakref.finalize(store, sqlite_file.release, opened)
+        store._release = weakref.finalize(store, client.release_file, opened)
         return store
 
     @classmethod

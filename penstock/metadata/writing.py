@@ -13,7 +13,7 @@ from typing import Any
 from ml_metadata.proto import metadata_store_pb2 as pb
 from ml_metadata.proto import metadata_store_service_pb2 as service
 
-from penstock.metadata import protos, type_table
+from penstock.metadata import protos
 from penstock.metadata.artifact_types import Artifact
 from penstock.metadata.client import ALREADY_EXISTS, Client, StatusError
 from penstock.metadata.errors import StoreError
@@ -34,7 +34,7 @@ from penstock.metadata.records import (
 class StoreWriter(StoreReader):
     """The verbs that change the store; ``MetadataStore`` documents them."""
 
-    def __init__(self, client: Client, types: type_table.TypeTable) -> None:
+    def __init__(self, client: Client, types: protos.TypeTable) -> None:
         super().__init__(client, types)
         self._begun: dict[str, pb.Execution] = {}
         self._known_runs: set[str] = set()
@@ -46,7 +46,7 @@ class StoreWriter(StoreReader):
 
     def begin_run(self, run: RunRecord) -> None:
         """See ``MetadataStore.begin_run``."""
-        known = self._context(type_table.RUN, run.id)
+        known = self._context(protos.RUN, run.id)
         if known is not None:
             run = replace(run, started=protos.run_record(known).started)
         self._put_run(run, 0 if known is None else known.id)
@@ -97,7 +97,7 @@ class StoreWriter(StoreReader):
         request = service.PutExecutionRequest(execution=changed, contexts=self._contexts(record))
         request.options.reuse_context_if_already_exist = True
         if state == "COMPLETE" and record.cache_key:
-            request.contexts.append(self._named(type_table.CACHE_KEY, record.cache_key))
+            request.contexts.append(self._named(protos.CACHE_KEY, record.cache_key))
         self._add_new_outputs(request, record, outputs)
         for event in protos.events(protos.OUTPUT, outputs):
             request.artifact_event_pairs.add(event=event)
@@ -159,13 +159,13 @@ class StoreWriter(StoreReader):
         return self._execution_records(canceled)
 
     def _put_run(self, run: RunRecord, id: int) -> None:
-        proto = protos.run_context(run, self._types.context(type_table.RUN))
+        proto = protos.run_context(run, self._types.context(protos.RUN))
         if id:
             proto.id = id
         self._client.call("PutContexts", service.PutContextsRequest(contexts=[proto]))
 
     def _existing_run(self, run: str) -> tuple[int, RunRecord]:
-        context = self._context(type_table.RUN, run)
+        context = self._context(protos.RUN, run)
         if context is None:
             raise StoreError(f"No run {run!r} in {self._client.where}. Begin it first.")
         return context.id, protos.run_record(context)
@@ -197,9 +197,9 @@ class StoreWriter(StoreReader):
 
     def _contexts(self, execution: NewExecution | ExecutionRecord) -> list[pb.Context]:
         return [
-            self._named(type_table.PIPELINE, execution.pipeline),
-            self._named(type_table.RUN, execution.run),
-            self._named(type_table.NODE, f"{execution.pipeline}.{execution.step}"),
+            self._named(protos.PIPELINE, execution.pipeline),
+            self._named(protos.RUN, execution.run),
+            self._named(protos.NODE, f"{execution.pipeline}.{execution.step}"),
         ]
 
     def _inputs(self, executions: Sequence[NewExecution]) -> list[dict[str, list[ArtifactRecord]]]:
@@ -272,11 +272,11 @@ class StoreWriter(StoreReader):
     def _node(self, execution: NewExecution) -> int:
         name = f"{execution.pipeline}.{execution.step}"
         while name not in self._nodes:
-            known = self._context(type_table.NODE, name)
+            known = self._context(protos.NODE, name)
             if known is not None:
                 self._nodes[name] = known.id
                 break
-            request = service.PutContextsRequest(contexts=[self._named(type_table.NODE, name)])
+            request = service.PutContextsRequest(contexts=[self._named(protos.NODE, name)])
             try:
                 (self._nodes[name],) = self._client.call("PutContexts", request).context_ids
             except StatusError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -125,20 +124,3 @@ class ModuleFile:
             f"Module file {os.path.basename(self.path)} has no function {name!r}.{nearest(name, own)} "
             f"It defines: {listing(own)}."
         )
-
-
-def load_symbol(reference: str) -> Any:
-    """Import "module:name" and return the object.
-
-    Raises:
-        PenstockError: No such module or name.
-    """
-    module_name, _, qualified = reference.partition(":")
-    module = sys.modules.get(module_name) or importlib.import_module(module_name)
-    found: Any = module
-    for part in qualified.split("."):
-        try:
-            found = getattr(found, part)
-        except AttributeError:
-            raise PenstockError(f"Module {module_name!r} has no {qualified!r}.") from None
-    return found

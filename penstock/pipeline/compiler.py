@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import demands, fingerprint, parameters
 from penstock.pipeline.channel import Channel
+from penstock.pipeline.definition import ComponentSpec
 from penstock.pipeline.durations import seconds_of
 from penstock.pipeline.errors import WiringError
 from penstock.pipeline.fingerprint import Fingerprint
@@ -31,7 +32,6 @@ from penstock.pipeline.plan import (
     StepPlan,
 )
 from penstock.pipeline.rules import Wiring, upstream
-from penstock.pipeline.signature import ComponentSpec
 
 
 def compile_wiring(wiring: Wiring, run_parameters: tuple[RunParameterPlan, ...]) -> Plan:

@@ -8,10 +8,10 @@ from typing import Any
 
 from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline.channel import Channel, RunParameter
+from penstock.pipeline.definition import ComponentSpec, InputSpec, ParameterSpec
 from penstock.pipeline.errors import WiringError
 from penstock.pipeline.node import ONE_OF, WHEN, Graph, Node, active_graph
 from penstock.pipeline.predicate import predicate_of
-from penstock.pipeline.signature import ComponentSpec, InputSpec, ParameterSpec
 
 RESULT = "result"
 

@@ -15,13 +15,13 @@ import msgspec
 from penstock.pipeline import parameters
 from penstock.pipeline.channel import Channel, RunParameter
 from penstock.pipeline.compiler import compile_wiring
+from penstock.pipeline.definition import module_name
 from penstock.pipeline.errors import WiringError, listing, nearest
 from penstock.pipeline.node import Graph, active_graph, caller
 from penstock.pipeline.plan import Plan, RunParameterPlan
 from penstock.pipeline.project import Project
 from penstock.pipeline.rules import Wiring, check
 from penstock.pipeline.runner import RunRequest, RunResult, runner
-from penstock.pipeline.signature import module_name
 
 RESERVED_PARAMETERS = {"root": "run(root=...)", "id": "a call inside another pipeline"}
 PIPELINE_NAME = "letters, digits, '-', '_' and '.'"

@@ -19,8 +19,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from penstock.pipeline import symbols, syntax
-from penstock.pipeline.symbols import Symbols, is_import
+from penstock.pipeline import syntax
+from penstock.pipeline.syntax import Symbols, is_import
 
 DYNAMIC = frozenset({"globals", "locals", "vars", "eval", "exec", "__import__", "import_module"})
 US = "penstock"
@@ -105,7 +105,7 @@ class _Scope:
                 self.parsed[module] = None
             else:
                 with open(path, "rb") as file:
-                    self.parsed[module] = symbols.parse(path, file.read())
+                    self.parsed[module] = syntax.parse(path, file.read())
         return self.parsed[module]
 
 

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from penstock.metadata.artifact_types import Artifact
-from penstock.pipeline.definition import call_node
+from penstock.pipeline.definition import ComponentSpec, ParameterSpec, call_node
 from penstock.pipeline.errors import WiringError
 from penstock.pipeline.node import Node
-from penstock.pipeline.signature import ComponentSpec, ParameterSpec
 
 IMPORTER = "penstock.pipeline.importer:Importer"
 RESULT = "result"

@@ -14,7 +14,7 @@ from penstock.pipeline.errors import WiringError, listing, nearest
 from penstock.pipeline.options import OPTION_NAMES, NodeOptions
 
 if TYPE_CHECKING:
-    from penstock.pipeline.signature import ComponentSpec
+    from penstock.pipeline.definition import ComponentSpec
 
 
 WHEN, ONE_OF = "penstock.pipeline.control_flow:when", "penstock.pipeline.control_flow:one_of"

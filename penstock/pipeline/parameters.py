@@ -1,4 +1,7 @@
-"""Parameter values: into JSON with tokens at compile time, out of it with real values at run time."""
+"""Parameter values: into JSON with tokens at compile time, out of it with real values at run time.
+
+A value fits the JSON schema of its type or it is refused, and so is text that is typed for it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from typing import Any
 
 import msgspec
 
-from penstock.pipeline import json_types
 from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import TOKEN, Channel, RunParameter
 from penstock.pipeline.errors import ParameterError, listing, nearest
@@ -20,6 +22,7 @@ from penstock.pipeline.plan import Binding, Json, RunParameterPlan
 from penstock.pipeline.predicate import COMPARISONS, Operand, Predicate
 
 TOKEN_KEYS = ("$run", "$value", "$secret")
+Schema = Mapping[str, Json]
 
 
 def to_json(value: Any) -> Json:
@@ -185,7 +188,7 @@ class RunParameters:
             name, equals, text = assignment.partition("=")
             if not equals:
                 raise ParameterError(f"-p takes name=value, got {assignment!r}. It takes: {listing(schemas)}.")
-            given[name] = json_types.read(text, schemas.get(name, {}))
+            given[name] = read(text, schemas.get(name, {}))
         return given
 
 
@@ -195,7 +198,7 @@ def check_json(pipeline: str, parameter: RunParameterPlan, value: Json) -> None:
     Raises:
         ParameterError: It doesn't fit.
     """
-    problem = json_types.mismatch(value, parameter.json_schema)
+    problem = mismatch(value, parameter.json_schema)
     if problem:
         raise ParameterError(f"Parameter {parameter.name!r} of pipeline {pipeline!r} {problem}.")
 
@@ -205,3 +208,82 @@ def absolute(value: Json, base: str) -> Json:
     if not isinstance(value, str) or "://" in value:
         return value
     return os.path.normpath(os.path.join(base, os.path.expanduser(value)))
+
+
+def kinds(schema: Schema) -> frozenset[str]:
+    """Return the JSON types that a schema allows, such as {"integer", "null"}; none when it doesn't say."""
+    return _kinds(schema, schema)
+
+
+def read(text: str, schema: Schema) -> Json:
+    """Read a value as it is typed: text where only text is wanted, else JSON where it is of a type that is wanted."""
+    wanted = kinds(schema)
+    if wanted == {"string"}:
+        return text
+    try:
+        value = json.loads(text.lower() if "boolean" in wanted and text.lower() in ("true", "false") else text)
+    except ValueError:
+        return text
+    return value if _fits(value, wanted) or "string" not in wanted else text
+
+
+def mismatch(value: Json, schema: Schema) -> str | None:
+    """Say what is wrong with a value, such as "is of type integer, got 'ten'"; None when it fits."""
+    return _mismatch(value, schema, schema)
+
+
+def _mismatch(value: Json, part: Schema, whole: Schema) -> str | None:
+    part = _resolved(part, whole)
+    if "enum" in part:
+        return None if value in part["enum"] else f"is one of {', '.join(map(repr, part['enum']))}, got {value!r:.60}"
+    wanted = _kinds(part, whole)
+    if not _fits(value, wanted):
+        return f"is of type {' or '.join(sorted(wanted))}, got {value!r:.60}"
+    arms = [_resolved(arm, whole) for arm in part.get("anyOf", [part])]
+    fitting = [arm for arm in arms if _fits(value, _kinds(arm, whole))]
+    problems = [_inner_mismatch(value, arm, whole) for arm in fitting]
+    return problems[0] if problems and all(problems) else None
+
+
+def _inner_mismatch(value: Json, part: Schema, whole: Schema) -> str | None:
+    """Look into the items of a list and the fields of an object."""
+    if isinstance(value, list) and isinstance(part.get("items"), Mapping):
+        inner = [(f"item {index}", item, part["items"]) for index, item in enumerate(value)]
+    elif isinstance(value, Mapping):
+        missing = [name for name in part.get("required", ()) if name not in value]
+        if missing:
+            return f"needs {', '.join(missing)}, got {value!r:.60}"
+        fields = part.get("properties", {})
+        inner = [(repr(name), value[name], fields[name]) for name in fields if name in value]
+    else:
+        inner = []
+    found = ((place, _mismatch(item, schema, whole)) for place, item, schema in inner)
+    return next((f"{problem} as {place}" for place, problem in found if problem), None)
+
+
+def _resolved(part: Schema, whole: Schema) -> Schema:
+    if "$ref" not in part:
+        return part
+    found: Schema = whole["$defs"][part["$ref"].rsplit("/", 1)[-1]]
+    return found
+
+
+def _kinds(part: Schema, whole: Schema) -> frozenset[str]:
+    part = _resolved(part, whole)
+    if "enum" in part:
+        return frozenset(map(_kind_of, part["enum"]))
+    if "anyOf" in part:
+        return frozenset().union(*(_kinds(arm, whole) for arm in part["anyOf"]))
+    return frozenset([part["type"]]) if "type" in part else frozenset()
+
+
+def _kind_of(value: Json) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    exact = {str: "string", int: "integer", float: "number", type(None): "null", dict: "object"}
+    return exact.get(type(value), "array")
+
+
+def _fits(value: Json, wanted: frozenset[str]) -> bool:
+    found = _kind_of(value)
+    return not wanted or found in wanted or (found == "integer" and "number" in wanted)

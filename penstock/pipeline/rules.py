@@ -15,11 +15,11 @@ from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import demands, parameters
 from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import Channel, RunParameter
+from penstock.pipeline.definition import VALUE_TYPES, InputSpec, ParameterSpec
 from penstock.pipeline.durations import seconds_of
 from penstock.pipeline.errors import MAX_FAILURES, WiringError, closest, listing, nearest
 from penstock.pipeline.node import WHEN, Node
 from penstock.pipeline.predicate import Operand, operands_in
-from penstock.pipeline.signature import VALUE_TYPES, InputSpec, ParameterSpec
 
 Problem = tuple[Node, str]
 """The node whose call is at fault, and what is wrong with it."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord
 from penstock.metadata.store import MetadataStore
-from penstock.runners import cache_key, explanation
-from penstock.runners.cache_key import CacheKey
+from penstock.runners import cache, explanation
+from penstock.runners.cache import CacheKey
 from penstock.runners.explanation import Difference
 from penstock.runners.layout import KEY, Layout
 
@@ -95,7 +95,7 @@ def why(store: MetadataStore, layout: Layout, execution: ExecutionRecord) -> Why
 def key_of(layout: Layout, execution: ExecutionRecord) -> CacheKey | None:
     """Return the key that an execution left beside its outputs, or with its run if it failed; None when it is gone."""
     folder = layout.execution(execution.pipeline, execution.step, execution.ulid)
-    return cache_key.load(f"{folder}/{KEY}") or cache_key.load(layout.kept_key(execution.run, execution.step))
+    return cache.read_key(f"{folder}/{KEY}") or cache.read_key(layout.kept_key(execution.run, execution.step))
 
 
 def _nearest(store: MetadataStore, layout: Layout, execution: ExecutionRecord, key: CacheKey) -> ExecutionRecord | None:

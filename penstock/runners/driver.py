@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import msgspec
 
@@ -19,10 +20,9 @@ from penstock.pipeline.importer import IMPORTER
 from penstock.pipeline.plan import AnyNode, Binding, ImporterPlan, Json, Plan, StepPlan, value_bindings
 from penstock.pipeline.runner import RunRequest
 from penstock.pipeline.task import Task, TaskArtifact, TaskBeam, TaskFiles, TaskOutput
-from penstock.runners import cache_key, sources
-from penstock.runners.cache_key import CacheKey
+from penstock.runners import explanation, sources
+from penstock.runners.cache import Cache, CacheKey, key_of
 from penstock.runners.layout import Layout, new_id
-from penstock.runners.reuse import Cache
 
 EXTERNAL_FILES = "ExternalFiles"
 BEAM_PROFILES = {"direct": "FnApiRunner"}
@@ -65,12 +65,22 @@ class Driver:
     request: RunRequest
     store: MetadataStore
     layout: Layout
-    memo: sources.HashMemo
+    hashes: str
     made: dict[str, dict[str, list[ArtifactRecord]]] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.cache = Cache(self.plan.name, self.request, self.store, self.layout)
+
+    @cached_property
+    def memo(self) -> sources.HashMemo:
+        """Known hashes of source files, opened when the first is asked for."""
+        return sources.HashMemo(self.hashes)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "memo" in self.__dict__:
+            self.memo.close()
 
     def drive(self, node: AnyNode) -> Drive:
         """Make a node concrete.
@@ -150,7 +160,7 @@ class Driver:
     def _key(self, step: StepPlan, found: _Arguments) -> CacheKey:
         digests = {name: [record.digest for record in records] for name, records in found.inputs.items()}
         digests |= {name: [_digest(files)] for name, files in found.files.items()}
-        return cache_key.of_step(step, self._placed(step, found.values), digests, self.plan.sources)
+        return key_of(step, self._placed(step, found.values), digests, self.plan.sources)
 
     def _placed(self, step: StepPlan, values: Mapping[str, Json]) -> dict[str, Json]:
         """Return parameters for the cache key: an effect elsewhere is another effect, so its paths count whole."""
@@ -167,7 +177,7 @@ class Driver:
             raise DataError(f"{label}: there is nothing at {path}. Pass the path of an existing file or folder.")
         found = sources.resolve(label, path, self.request.code_root, self.memo)
         step = StepPlan(id=node.id, component="", name="Importer", outputs={"result": node.output})
-        key = cache_key.of_step(step, {"uri": path} | node.properties, {"uri": [_digest(found)]}, {})
+        key = key_of(step, {"uri": path} | node.properties, {"uri": [_digest(found)]}, {})
         task = self._task(step, key, node.properties, {}, {})
         output = TaskOutput(path=path, uri=path, type=node.output.type, digest=node.output.digest)
         return self._decide(step, msgspec.structs.replace(task, outputs={"result": output}), key, {})
@@ -176,6 +186,7 @@ class Driver:
         self, step: StepPlan, task: Task, key: CacheKey, inputs: Mapping[str, list[int | NewArtifact]]
     ) -> Drive:
         source, reason = self.cache.find(step, key)
+        reason = reason or self._why_not(step.id, key)
         execution = NewExecution(
             ulid=task.execution,
             component=step.component or IMPORTER,
@@ -197,6 +208,11 @@ class Driver:
             },
         )
         return Drive(execution, key, reason, task=None if source else task, source=source)
+
+    def _why_not(self, step: str, key: CacheKey) -> str:
+        if not os.path.isdir(os.path.dirname(self.layout.execution(self.plan.name, step, "-"))):
+            return "no earlier result"
+        return explanation.reason(self.layout, self.plan.name, step, key.ingredients)
 
     def _task(
         self,

@@ -18,11 +18,10 @@ import msgspec
 from penstock.data import disk, files
 from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import parameters, step
-from penstock.pipeline.annotations import FileEntry, Files, ModuleFile, Secret, load_symbol
+from penstock.pipeline.annotations import FileEntry, Files, ModuleFile, Secret
 from penstock.pipeline.beam import Beam
-from penstock.pipeline.definition import Component
+from penstock.pipeline.definition import SINGLE_VALUE, Component, ComponentSpec, load_symbol
 from penstock.pipeline.errors import GateFailed, ParameterError, PenstockError, PlatformError, Skip, UserCodeError
-from penstock.pipeline.signature import SINGLE_VALUE, ComponentSpec
 from penstock.pipeline.task import (
     COMPLETE,
     FAILED,

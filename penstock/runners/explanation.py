@@ -12,8 +12,8 @@ import msgspec
 
 from penstock.pipeline.plan import Json
 from penstock.pipeline.task import FAILED
-from penstock.runners import cache_key
-from penstock.runners.cache_key import CacheKey
+from penstock.runners import cache
+from penstock.runners.cache import CacheKey
 from penstock.runners.layout import KEY, OUTCOME, Layout
 
 RECENT = 20
@@ -103,7 +103,7 @@ def nearest(
     best: Earlier | None = None
     fewest = 0
     for execution in _key_files(folder, before):
-        key = cache_key.load(os.path.join(folder, execution, KEY))
+        key = cache.read_key(os.path.join(folder, execution, KEY))
         count = len({*changed(key.ingredients, ingredients)} - {*unknown}) if key else 0
         if key and (best is None or count < fewest):
             best, fewest = Earlier(execution, key), count

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from penstock.pipeline.runner import RunRequest
-from penstock.runners.cache_key import version
+from penstock.runners.cache import version
 
 PACKAGES = (
     "penstock",

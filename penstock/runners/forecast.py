@@ -30,7 +30,6 @@ from penstock.runners.explanation import Earlier
 from penstock.runners.layout import Layout
 from penstock.runners.partial_driver import PartialDriver
 from penstock.runners.selection import check_results, scope_of
-from penstock.runners.sources import HashMemo
 from penstock.runners.step_names import check_names
 
 Action = Literal["run", "reuse", "skip", "settled", "unknown", "fail"]
@@ -92,10 +91,10 @@ def forecast(plan: Plan, request: RunRequest) -> Forecast:
         store = MlmdStore.open(layout.database, create=False) if there else MlmdStore.in_memory()
         stack.callback(store.close)
         check_results(store, plan, scope)
-        memo = HashMemo(layout.hashes if there else "")
-        stack.callback(memo.close)
         driver_class = PartialDriver if request.selection else Driver
-        foreseen = _Foreseen(driver_class("", plan, request, store, layout, memo))
+        driver = driver_class("", plan, request, store, layout, layout.hashes if there else "")
+        stack.callback(driver.close)
+        foreseen = _Foreseen(driver)
         return Forecast(plan.name, request.root, tuple(foreseen.all()))
 
 

@@ -8,8 +8,8 @@ from penstock.metadata.records import ExecutionRecord, RunRecord
 from penstock.metadata.store import MlmdStore
 from penstock.pipeline.project import default_root
 from penstock.pipeline.runner import RunResult, StepResult
+from penstock.runners.cache import artifact_of
 from penstock.runners.layout import Layout
-from penstock.runners.reuse import artifact_of
 
 
 def runs(

@@ -10,11 +10,11 @@ from typing import Literal
 
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord
 from penstock.metadata.store import MetadataStore
+from penstock.runners.cache import differences
 from penstock.runners.layout import Layout
 from penstock.runners.publisher import Publisher
 from penstock.runners.recovery import recover
 from penstock.runners.retention import live_runs, remove, stale_staging
-from penstock.runners.reuse import differences
 
 ENDED = ("CANCELED", "FAILED", "SKIPPED")
 Kind = Literal["missing", "damaged", "orphan", "stuck", "leftover"]

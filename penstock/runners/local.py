@@ -29,20 +29,19 @@ from penstock.pipeline.task import (
     Progress,
     Task,
 )
-from penstock.runners import capacity, control, facts, locks, retries, tracing
+from penstock.runners import capacity, control, facts, retries, tracing
 from penstock.runners.alarms import Alarms, timed_out
+from penstock.runners.cache import artifact_of
 from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, component_of, value_of
 from penstock.runners.events import RunLog
 from penstock.runners.executor import describe, full_disk
-from penstock.runners.layout import Layout, new_id
+from penstock.runners.layout import Layout, acquire_lock, new_id
 from penstock.runners.partial_driver import PartialDriver
 from penstock.runners.pool import Interrupts, WorkerPool
 from penstock.runners.publisher import Publisher
 from penstock.runners.recovery import recover
-from penstock.runners.reuse import artifact_of
 from penstock.runners.scheduler import CACHED, Scheduler
 from penstock.runners.selection import check_results, scope_of
-from penstock.runners.sources import HashMemo
 from penstock.runners.step_names import check_names
 
 LEAST_ROOM = 1 << 20
@@ -73,10 +72,8 @@ class LocalRunner:
             if request.selection:
                 check_results(store, plan, scope_of(plan, request.selection))
             run = new_id()
-            lock = locks.acquire(layout, run)
+            lock = acquire_lock(layout, run)
             stack.callback(lock.drop)
-            memo = HashMemo(layout.hashes)
-            stack.callback(memo.close)
             traced = tracing.configured() if tracing.ENDPOINTS & os.environ.keys() else ()
             log = RunLog(run, layout.run(run), (*request.observers, *traced))
             stack.callback(log.close)
@@ -84,7 +81,8 @@ class LocalRunner:
             pool = WorkerPool(workers, layout.root)
             stack.callback(pool.close)  # the first to be called: nobody writes any more when staging is removed
             driver_class = PartialDriver if request.selection else Driver
-            driver = driver_class(run, plan, request, store, layout, memo)
+            driver = driver_class(run, plan, request, store, layout, layout.hashes)
+            stack.callback(driver.close)
             interrupts = stack.enter_context(Interrupts())
             scheduler = Scheduler(plan.nodes, total)
             result = _LocalRun(driver, Publisher(store, layout), pool, scheduler, log, interrupts).run()

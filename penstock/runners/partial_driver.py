@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from penstock.metadata.records import NewExecution
 from penstock.pipeline.errors import DataError, PenstockError
 from penstock.pipeline.plan import AnyNode
-from penstock.runners.cache_key import CacheKey
+from penstock.runners.cache import CacheKey
 from penstock.runners.driver import Drive, Driver, component_of
 from penstock.runners.layout import new_id
 from penstock.runners.selection import Scope, earlier_result, scope_of

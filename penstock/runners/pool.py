@@ -28,7 +28,7 @@ from penstock.pipeline.task import (
     encode,
     event_decoder,
 )
-from penstock.runners import memory
+from penstock.runners import capacity
 
 HEARTBEAT = 1.0
 """Seconds after which silent workers are looked at: one whose child holds its socket dies without a word."""
@@ -70,7 +70,7 @@ class WorkerPool:
         self.size = size
         self._folder = folder
         self._workers: list[Worker] = []
-        self._kills = memory.kills()
+        self._kills = capacity.memory_kills()
         self._selector = selectors.DefaultSelector()
 
     @property
@@ -169,7 +169,7 @@ class WorkerPool:
         task = worker.task
         worker.task = None
         self._stop(worker)
-        before, self._kills = self._kills, memory.kills()
+        before, self._kills = self._kills, capacity.memory_kills()
         return [Finished(outcome=_died(task, worker, before, self._kills))] if task else []
 
     def _stop(self, worker: Worker) -> None:
@@ -245,7 +245,7 @@ def _reap(worker: Worker, options: int) -> bool:
 def _died(task: Task, worker: Worker, kills_before: int | None, kills_now: int | None) -> Outcome:
     code = worker.process.returncode
     if code == -signal.SIGKILL:
-        message = f"the worker was {memory.cause_of_kill(worker.peak, kills_before, kills_now)}"
+        message = f"the worker was {capacity.cause_of_kill(worker.peak, kills_before, kills_now)}"
     elif code < 0:
         message = f"the worker was killed by {signal.Signals(-code).name}"
     else:

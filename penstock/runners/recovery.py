@@ -6,8 +6,7 @@ import shutil
 import time
 
 from penstock.metadata.store import MetadataStore
-from penstock.runners.layout import Layout
-from penstock.runners.locks import dead_runs
+from penstock.runners.layout import Layout, dead_runs
 from penstock.runners.publisher import Publisher
 
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, RunRecord
 from penstock.metadata.store import MetadataStore
-from penstock.runners import locks
-from penstock.runners.layout import Layout
+from penstock.runners.cache import effect_gone
+from penstock.runners.layout import Layout, lock_holder
 from penstock.runners.recovery import recover
-from penstock.runners.reuse import effect_gone
 
 PUSHED = "PushedModel"
 PUSH_RECORD = "_penstock.json"
@@ -86,7 +85,7 @@ def live_runs(layout: Layout) -> set[str]:
     """Return the runs whose process holds their lock."""
     names = os.listdir(layout.locks) if os.path.isdir(layout.locks) else []
     runs = {name.removesuffix(".lock") for name in names if name.endswith(".lock")}
-    return {run for run in runs if locks.holder(layout, run) is not None}
+    return {run for run in runs if lock_holder(layout, run) is not None}
 
 
 def _kept_runs(runs: Iterable[RunRecord], policy: Policy, now: float) -> set[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from penstock.artifacts import Boolean, Examples, Float, Integer, JsonValue, Model, Schema, String
 from penstock.pipeline import Beam, Files, Input, ModuleFile, Output, Secret, WiringError, component
-from penstock.pipeline.signature import ComponentSpec, InputSpec
+from penstock.pipeline.definition import ComponentSpec, InputSpec
 from tests.pipeline import future_components, sample_components
 from tests.pipeline.sample_components import Bound, Colour, Report, Scores
 

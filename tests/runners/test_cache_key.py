@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.pipeline.plan import BeamStep, OutputPlan, Resources, StepPlan
-from penstock.runners import cache_key
-from penstock.runners.cache_key import CacheKey
+from penstock.runners import cache
+from penstock.runners.cache import CacheKey
 from penstock.runners.explanation import explain
 
 STEP = StepPlan(
@@ -30,7 +30,7 @@ def key(
     parameters: dict[str, Any] | None = None, inputs: dict[str, list[str]] | None = None, **changes: Any
 ) -> CacheKey:
     step = msgspec.structs.replace(STEP, **changes)
-    return cache_key.of_step(
+    return cache.key_of(
         step, parameters or {"epochs": 2}, inputs or {"examples": ["rows-1:a"]}, {"d1": "def train(): ..."}
     )
 
@@ -102,14 +102,14 @@ def test_key_is_kept_with_its_ingredients_and_sources(tmp_path: Any) -> None:
 
     kept = msgspec.json.decode((tmp_path / "_key.json").read_bytes())
     assert kept == {"key": key().digest, "ingredients": key().ingredients, "sources": key().sources}
-    assert cache_key.load(str(tmp_path / "_key.json")) == key()
+    assert cache.read_key(str(tmp_path / "_key.json")) == key()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}"])
 def test_damaged_key_has_no_ingredients(content: bytes, tmp_path: Any) -> None:
     (tmp_path / "_key.json").write_bytes(content)
 
-    assert cache_key.load(str(tmp_path / "_key.json")) is None
+    assert cache.read_key(str(tmp_path / "_key.json")) is None
     assert explain({}, key().ingredients) == "its earlier key can't be read"
 
 

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from penstock.pipeline import syntax
-from penstock.runners import cache_key, driver
+from penstock.runners import cache, driver
 from tests.runners.conftest import HEADER, Project
 
 LIBRARY = "matrix-library"
@@ -160,7 +160,7 @@ def upgrade_the_library(project: Project) -> None:
     (folder / "METADATA").write_text(metadata.replace("Version: 1.0", "Version: 1.1"))
     folder.rename(project.folder / "matrix_library-1.1.dist-info")
     importlib.invalidate_caches()
-    cache_key.version.cache_clear()
+    cache.version.cache_clear()
 
 
 def empty_the_artifact(project: Project) -> None:
@@ -242,7 +242,7 @@ def leave(project: Project) -> None:
     """Forget all that was imported from a project."""
     project.forget()
     sys.path.remove(str(project.folder))
-    cache_key.version.cache_clear()
+    cache.version.cache_clear()
 
 
 @pytest.fixture

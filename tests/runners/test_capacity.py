@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from penstock.pipeline import ParameterError, Unsupported
 from penstock.pipeline.plan import Resources, StepPlan
 from penstock.pipeline.task import COMPLETE
-from penstock.runners import capacity, memory
+from penstock.runners import capacity
 from penstock.runners.scheduler import Capacity, Scheduler, claim_of
 from tests.runners.conftest import Project
 
@@ -95,15 +95,15 @@ def test_kernel_s_count_of_kills_names_the_cause(tmp_path: Path) -> None:
     (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 12\noom 1\noom_kill 3\n")
     (tmp_path / "memory.max").write_text("1073741824\n")
 
-    assert memory.kills(str(tmp_path)) == 3
-    assert memory.limit(str(tmp_path)) == 1 << 30
-    assert memory.cause_of_kill(1 << 30, 2, 3).startswith("killed by the kernel, out of memory (memory.events")
-    assert memory.cause_of_kill(1 << 30, 3, 3).startswith(
+    assert capacity.memory_kills(str(tmp_path)) == 3
+    assert capacity.memory_limit(str(tmp_path)) == 1 << 30
+    assert capacity.cause_of_kill(1 << 30, 2, 3).startswith("killed by the kernel, out of memory (memory.events")
+    assert capacity.cause_of_kill(1 << 30, 3, 3).startswith(
         "killed by signal 9, probably out of memory: peak 1.00 GiB of"
     )
-    assert memory.cause_of_kill(1 << 30, None, None).startswith("killed by signal 9, probably out of memory")
+    assert capacity.cause_of_kill(1 << 30, None, None).startswith("killed by signal 9, probably out of memory")
 
 
 def test_machine_without_cgroups_has_its_whole_memory(tmp_path: Path) -> None:
-    assert memory.kills(str(tmp_path)) is None
-    assert memory.limit(str(tmp_path)) > 1 << 20
+    assert capacity.memory_kills(str(tmp_path)) is None
+    assert capacity.memory_limit(str(tmp_path)) > 1 << 20

@@ -19,8 +19,7 @@ from penstock.metadata.records import NewExecution, RunRecord
 from penstock.metadata.store import MlmdStore
 from penstock.pipeline import PenstockError, PlatformError
 from penstock.pipeline.task import Outcome, OutputInfo, encode
-from penstock.runners import locks
-from penstock.runners.layout import new_id
+from penstock.runners.layout import acquire_lock, new_id
 from penstock.runners.recovery import recover
 from tests.runners.conftest import Project
 
@@ -93,7 +92,7 @@ def left_behind(
     made = Outcome(execution=ulid, state="COMPLETE", outputs={"note": info})
     (folder / "outcome.json").write_bytes(encode(made) if outcome is None else outcome)
     Path(project.layout.attempt(run, new_id(), 1)).mkdir(parents=True)
-    locks.acquire(project.layout, run).drop()
+    acquire_lock(project.layout, run).drop()
     return run, ulid
 
 
@@ -133,7 +132,7 @@ def test_execution_that_the_store_refuses_is_removed(project: Project) -> None:
 def test_run_that_lives_is_left_alone(project: Project) -> None:
     run, ulid = left_behind(project, outcome=None)
     os.unlink(project.layout.lock(run))
-    lock = locks.acquire(project.layout, run)
+    lock = acquire_lock(project.layout, run)
 
     with MlmdStore.open(project.layout.database) as store:
         assert recover(store, project.layout) == []
@@ -146,7 +145,7 @@ def test_run_that_lives_is_left_alone(project: Project) -> None:
 
 def test_run_that_died_before_it_was_recorded_is_forgotten(project: Project) -> None:
     project.root.mkdir()
-    locks.acquire(project.layout, new_id()).drop()
+    acquire_lock(project.layout, new_id()).drop()
     project.write(CHAIN)
 
     assert project.run().state == "COMPLETE"

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from penstock.runners import locks
-from penstock.runners.layout import Layout, new_id
+from penstock.runners.layout import Layout, acquire_lock, dead_runs, lock_holder, new_id
 
 HOLD = """
 import sys, time
-from penstock.runners import locks
+from penstock.runners.layout import acquire_lock
+from penstock.runners.layout import dead_runs
+from penstock.runners.layout import lock_holder
 from penstock.runners.layout import Layout
-lock = locks.acquire(Layout(sys.argv[1]), sys.argv[2])
+lock = acquire_lock(Layout(sys.argv[1]), sys.argv[2])
 print("held", flush=True)
 time.sleep(60)
 """
@@ -78,8 +79,8 @@ def test_recorded_uri_is_relative_below_the_root_only(layout: Layout) -> None:
 def test_live_run_is_held_and_not_dead(layout: Layout) -> None:
     process = hold(layout, "RUN")
     try:
-        assert locks.holder(layout, "RUN") == process.pid
-        assert list(locks.dead_runs(layout)) == []
+        assert lock_holder(layout, "RUN") == process.pid
+        assert list(dead_runs(layout)) == []
     finally:
         process.kill()
         process.wait()
@@ -90,37 +91,37 @@ def test_killed_run_is_dead(layout: Layout) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
 
-    assert locks.holder(layout, "RUN") is None
-    assert [run for run, _ in locks.dead_runs(layout)] == ["RUN"]
+    assert lock_holder(layout, "RUN") is None
+    assert [run for run, _ in dead_runs(layout)] == ["RUN"]
 
 
 def test_released_run_is_neither_held_nor_dead(layout: Layout) -> None:
-    locks.acquire(layout, "RUN").release()
+    acquire_lock(layout, "RUN").release()
 
-    assert locks.holder(layout, "RUN") is None
-    assert list(locks.dead_runs(layout)) == []
+    assert lock_holder(layout, "RUN") is None
+    assert list(dead_runs(layout)) == []
     assert os.listdir(layout.locks) == []
 
 
 def test_dropped_run_is_dead(layout: Layout) -> None:
-    lock = locks.acquire(layout, "RUN")
+    lock = acquire_lock(layout, "RUN")
     lock.drop()
     lock.drop()
 
-    assert [run for run, _ in locks.dead_runs(layout)] == ["RUN"]
+    assert [run for run, _ in dead_runs(layout)] == ["RUN"]
 
 
 def test_one_recoverer_gets_a_dead_run(layout: Layout) -> None:
-    locks.acquire(layout, "RUN").drop()
+    acquire_lock(layout, "RUN").drop()
 
-    first = list(locks.dead_runs(layout))
-    second = list(locks.dead_runs(layout))
+    first = list(dead_runs(layout))
+    second = list(dead_runs(layout))
 
     assert ([run for run, _ in first], second) == (["RUN"], [])
 
 
 def test_folder_of_locks_that_is_missing_holds_no_dead_runs(layout: Layout) -> None:
-    assert list(locks.dead_runs(layout)) == []
+    assert list(dead_runs(layout)) == []
 
 
 def test_new_locks_are_never_taken_for_dead_ones(layout: Layout) -> None:
@@ -129,14 +130,14 @@ def test_new_locks_are_never_taken_for_dead_ones(layout: Layout) -> None:
 
     def recover() -> None:
         while not stop.is_set():
-            for run, lock in locks.dead_runs(layout):
+            for run, lock in dead_runs(layout):
                 stolen.append(run)
                 lock.release()
 
     recoverer = threading.Thread(target=recover)
     recoverer.start()
     for _ in range(300):
-        locks.acquire(layout, new_id()).release()
+        acquire_lock(layout, new_id()).release()
     stop.set()
     recoverer.join()
 

@@ -1,23 +1,110 @@
-"""Whether an earlier result may stand for a step: the run's and the step's policy, then the result itself."""
+"""What a step's result depends on, as named ingredients, and whether an earlier result may stand for the step."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
+import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+
+import msgspec
 
 from penstock.data import files
 from penstock.metadata.artifact_types import Artifact
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord
 from penstock.metadata.store import MetadataStore
-from penstock.pipeline.annotations import load_symbol
-from penstock.pipeline.plan import StepPlan
+from penstock.pipeline.definition import load_symbol
+from penstock.pipeline.plan import Json, StepPlan
 from penstock.pipeline.runner import RunRequest
-from penstock.runners import explanation
-from penstock.runners.cache_key import CacheKey
-from penstock.runners.layout import Layout
+from penstock.runners.layout import KEY, Layout
+
+KEY_VERSION = 1
+
+
+@dataclass(frozen=True)
+class CacheKey:
+    """Ingredients by name, such as "code:features:preprocessing_fn", "parameter:epochs", "input:examples".
+
+    Attributes:
+        ingredients: JSON values by name.
+        sources: Normalised source by code digest, of the user's own symbols.
+    """
+
+    ingredients: Mapping[str, Json]
+    sources: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The key itself, as it is indexed in the metadata store."""
+        text = json.dumps([KEY_VERSION, self.ingredients], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+    @property
+    def seed(self) -> int:
+        """The seed of a step with these ingredients: the same for the same work."""
+        return int(self.digest[:8], 16) & 0x7FFFFFFF
+
+    def write(self, folder: str) -> None:
+        """Write `_key.json` into an execution's folder."""
+        text = {"key": self.digest, "ingredients": self.ingredients, "sources": self.sources}
+        with open(os.path.join(folder, KEY), "wb") as file:
+            file.write(msgspec.json.encode(text, order="sorted"))
+
+
+def key_of(
+    step: StepPlan,
+    parameters: Mapping[str, Json],
+    inputs: Mapping[str, list[str]],
+    sources: Mapping[str, str],
+) -> CacheKey:
+    """Collect the ingredients of a step.
+
+    Args:
+        step: The step's plan.
+        parameters: Its parameters, tokens replaced.
+        inputs: Digests of the input artifacts and source files, by input name, in order.
+        sources: The plan's normalised sources.
+    """
+    ingredients: dict[str, Json] = {"component": step.component or step.name}
+    ingredients |= {f"code:{symbol}": digest for symbol, digest in step.code.items()}
+    ingredients |= {f"parameter:{name}": value for name, value in parameters.items()}
+    ingredients |= {f"input:{name}": digests for name, digests in inputs.items()}
+    ingredients |= {f"version:{name}": version(name) for name in step.versions}
+    ingredients |= {f"output:{name}": [output.type, output.digest] for name, output in step.outputs.items()}
+    ingredients |= {f"env:{name}": value for name, value in step.env.items()}
+    if step.salt:
+        ingredients["salt"] = step.salt
+    used = {digest: sources[digest] for digest in step.code.values() if digest in sources}
+    return CacheKey(dict(sorted(ingredients.items())), used)
+
+
+def read_key(path: str) -> CacheKey | None:
+    """Read a `_key.json`; None when it is missing or damaged."""
+    try:
+        with open(path, "rb") as file:
+            kept = msgspec.json.decode(file.read(), type=_Kept)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return CacheKey(kept.ingredients, kept.sources)
+
+
+class _Kept(msgspec.Struct):
+    ingredients: dict[str, Json]
+    sources: dict[str, str]
+
+
+@lru_cache(maxsize=256)
+def version(distribution: str) -> str:
+    """Return the installed version of a distribution, "" when it isn't installed."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 @dataclass(frozen=True)
@@ -33,7 +120,7 @@ class Cache:
         """Return the execution whose outputs stand for a step, and the reason in one line.
 
         Returns:
-            None and why the step has to run, when there is no such execution.
+            None and why the step has to run, which is "" when no result has this key.
         """
         if self.request.resume:
             finished = self._finished(key)
@@ -44,7 +131,7 @@ class Cache:
             return None, off
         found = self.store.find_cached(key.digest)
         if found is None:
-            return None, self._why_not(step.id, key)
+            return None, ""
         problem = _too_old(step, found) or self.damage(found) or self._effect_gone(step, found)
         return (None, problem) if problem else (found, f"unchanged since run {found.run}")
 
@@ -54,11 +141,6 @@ class Cache:
             if step.cache_key == key.digest and step.state in ("COMPLETE", "CACHED"):
                 return self.store.execution(step.cached_from) if step.cached_from else step
         return None
-
-    def _why_not(self, step: str, key: CacheKey) -> str:
-        if not os.path.isdir(os.path.dirname(self.layout.execution(self.pipeline, step, "-"))):
-            return "no earlier result"
-        return explanation.reason(self.layout, self.pipeline, step, key.ingredients)
 
     def switched_off(self, step: StepPlan) -> str:
         """Return why a step runs whatever there is, "" when it need not."""
