@@ -2,7 +2,8 @@
 
 A required feature is a dense tensor (batch, *shape). Any other is a `tf.SparseTensor`: (batch, 1) when a row
 holds at most one value, so that its shape does not depend on which rows happen to have one; (batch, longest
-row) when it holds several. All families make their tensors here, so that training and serving see the same.
+row) when it holds several; (batch, *size) when the schema makes it a sparse feature. All families make their
+tensors here, so that training and serving see the same.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from penstock.components import sparse_tensors
 from penstock.data import codec
 from penstock.data.raw_feature import RawFeature
 from penstock.data.tensors import parsing_spec, to_raw
@@ -29,12 +31,15 @@ def dtype_of(feature: RawFeature) -> tf.DType:
 
 def type_specs(features: Sequence[RawFeature]) -> dict[str, tf.TypeSpec]:
     """Returns the type of each feature's tensor, the batch dimension unknown."""
-    return {
-        f.name: tf.SparseTensorSpec([None, None], dtype_of(f))
-        if f.shape is None
-        else tf.TensorSpec([None, *f.shape], dtype_of(f), name=f.name)
-        for f in features
-    }
+    return {f.name: _type_spec(f) for f in features}
+
+
+def _type_spec(feature: RawFeature) -> tf.TypeSpec:
+    if feature.sparse is not None:
+        return sparse_tensors.spec_of(feature)
+    if feature.shape is None:
+        return tf.SparseTensorSpec([None, None], dtype_of(feature))
+    return tf.TensorSpec([None, *feature.shape], dtype_of(feature), name=feature.name)
 
 
 def parse_examples(examples: TensorLike, features: Sequence[RawFeature]) -> dict[str, TensorLike]:
@@ -46,11 +51,14 @@ def parse_examples(examples: TensorLike, features: Sequence[RawFeature]) -> dict
     """
     parsed = tf.io.parse_example(examples, parsing_spec(features))
     rows = tf.shape(examples, out_type=tf.int64)[0]
-    return {f.name: _widened(parsed[f.name], f, rows) for f in features}
+    return {f.name: _parsed(parsed, f, rows) for f in features}
 
 
-def _widened(tensor: TensorLike, feature: RawFeature, rows: TensorLike) -> TensorLike:
+def _parsed(parsed: Mapping[str, TensorLike], feature: RawFeature, rows: TensorLike) -> TensorLike:
     """Gives a sparse scalar the shape (batch, 1), also where every row lacks a value."""
+    if feature.sparse is not None:
+        return sparse_tensors.from_parsed(parsed, feature, rows)
+    tensor = parsed[feature.name]
     if feature.shape is not None or not feature.scalar:
         return tensor
     return tf.SparseTensor(tensor.indices, tensor.values, tf.stack([rows, tf.constant(1, tf.int64)]))
@@ -60,10 +68,14 @@ def from_batch(batch: pa.RecordBatch, features: Sequence[RawFeature]) -> dict[st
     """Returns the tensors of stored rows.
 
     Raises:
-        CellError: A required column is absent or has a missing value, or a column can't be cast.
+        CellError: A required column is absent or has a missing value, a column can't be cast, or the indices and
+            values of a sparse feature don't fit together.
     """
     listed = codec.to_list_columns(batch, features)
-    return {f.name: _from_lists(listed.column(i), f) for i, f in enumerate(features)}
+    return {
+        f.name: sparse_tensors.from_lists(listed, f) if f.sparse is not None else _from_lists(listed.column(f.name), f)
+        for f in features
+    }
 
 
 def _from_lists(column: pa.LargeListArray, feature: RawFeature) -> TensorLike:
@@ -95,6 +107,8 @@ def absent(features: Sequence[RawFeature], rows: TensorLike) -> dict[str, Tensor
 
 
 def _absent(feature: RawFeature, rows: TensorLike) -> TensorLike:
+    if feature.sparse is not None:
+        return sparse_tensors.absent(feature, rows)
     if feature.shape is None:
         shape = tf.stack([rows, tf.constant(1, tf.int64)])
         return tf.SparseTensor(tf.zeros([0, 2], tf.int64), tf.zeros([0], dtype_of(feature)), shape)

@@ -28,6 +28,7 @@ from penstock.data.raw_feature import (
     is_list,
     raw_features,
 )
+from penstock.data.sparse_columns import SparseColumns, aligned
 
 __all__ = [
     "RawFeature",
@@ -53,7 +54,9 @@ def tensor_representations(features: Sequence[RawFeature]) -> dict[str, schema_p
     representations = {}
     for feature in features:
         representation = schema_pb2.TensorRepresentation()
-        if feature.shape is None:
+        if feature.sparse is not None:
+            _represent_sparse(representation.sparse_tensor, feature.sparse)
+        elif feature.shape is None:
             representation.varlen_sparse_tensor.column_name = feature.name
         else:
             representation.dense_tensor.column_name = feature.name
@@ -64,21 +67,41 @@ def tensor_representations(features: Sequence[RawFeature]) -> dict[str, schema_p
     return representations
 
 
+def _represent_sparse(representation: Any, sparse: SparseColumns) -> None:
+    representation.index_column_names.extend(sparse.index)
+    representation.value_column_name = sparse.value
+    for size in sparse.size:
+        representation.dense_shape.dim.add(size=size)
+    if sparse.is_sorted:
+        representation.already_sorted = True
+
+
 def list_schema(features: Sequence[RawFeature]) -> pa.Schema:
     """Returns the Arrow schema of what `to_list_columns` makes."""
-    return pa.schema([pa.field(f.name, pa.large_list(_ARROW_TYPES[f.dtype])) for f in features])
+    return pa.schema([pa.field(f.name, pa.large_list(_ARROW_TYPES[f.dtype])) for f in _parts(features)])
+
+
+def _parts(features: Sequence[RawFeature]) -> list[RawFeature]:
+    return [part for feature in features for part in feature.parts]
 
 
 def to_list_columns(batch: pa.RecordBatch, features: Sequence[RawFeature]) -> pa.RecordBatch:
     """Returns the features as large lists of int64, float32 or large_binary: what tfx_bsl and TFT read.
 
-    A missing value is a null list, `[]` stays an empty list. The columns follow the order of `features`.
+    A missing value is a null list, `[]` stays an empty list. The columns follow the order of `features`; a sparse
+    feature is its index columns and its value column, sorted by index within each row.
 
     Raises:
-        CellError: A column is absent or has a missing value though its feature is required, or can't be cast.
+        CellError: A column is absent or has a missing value though its feature is required, or can't be cast;
+            or the indices and values of a sparse feature don't fit together.
     """
-    columns = [_list_column(batch, feature) for feature in features]
+    columns = [column for feature in features for column in _list_columns(batch, feature)]
     return pa.RecordBatch.from_arrays(columns, schema=list_schema(features))
+
+
+def _list_columns(batch: pa.RecordBatch, feature: RawFeature) -> list[pa.Array]:
+    listed = {part.name: _list_column(batch, part) for part in feature.parts}
+    return list((listed if feature.sparse is None else aligned(listed, feature.name, feature.sparse)).values())
 
 
 def _list_column(batch: pa.RecordBatch, feature: RawFeature) -> pa.Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.data.errors import UnsupportedDataError
+from penstock.data.sparse_columns import SparseColumns, sparse_columns
 
 RawType = Literal["int64", "float32", "string"]
 
@@ -45,12 +46,27 @@ class RawFeature:
             values may be missing or vary in number (`tf.io.VarLenFeature`, a `tf.SparseTensor` in
             `preprocessing_fn`).
         scalar: Whether a row holds at most one value; only such features have a place in the `raw` signature.
+        sparse: The columns of a sparse feature, which is none itself; None for any other.
     """
 
     name: str
     dtype: RawType
     shape: tuple[int, ...] | None = None
     scalar: bool = True
+    sparse: SparseColumns | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The stored columns that it is made of."""
+        return (self.name,) if self.sparse is None else self.sparse.columns
+
+    @property
+    def parts(self) -> tuple[RawFeature, ...]:
+        """The feature itself, or the index and value columns of a sparse one as features of their own."""
+        if self.sparse is None:
+            return (self,)
+        indices = (RawFeature(name, "int64", scalar=False) for name in self.sparse.index)
+        return (*indices, RawFeature(self.sparse.value, self.dtype, scalar=False))
 
     @property
     def required(self) -> bool:
@@ -70,50 +86,67 @@ class RawFeature:
     def to_json(self) -> dict[str, Any]:
         """Returns the feature as `penstock_model.json` lists it; NaN is written as "NaN"."""
         missing = {"int64": MISSING_INT, "float32": "NaN", "string": ""}[self.dtype]
-        return {**asdict(self), "shape": None if self.shape is None else list(self.shape), "missing": missing}
+        own = {**asdict(self), "shape": None if self.shape is None else list(self.shape), "missing": missing}
+        return own if self.sparse is not None else {name: each for name, each in own.items() if name != "sparse"}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RawFeature:
         """Reads what `to_json` wrote."""
-        shape = value["shape"]
-        return cls(value["name"], value["dtype"], None if shape is None else tuple(shape), value["scalar"])
+        shape, sparse = value["shape"], value.get("sparse")
+        return cls(
+            value["name"],
+            value["dtype"],
+            None if shape is None else tuple(shape),
+            value["scalar"],
+            None if sparse is None else SparseColumns.from_json(sparse),
+        )
 
 
 def raw_features(schema: schema_pb2.Schema, exclude: Iterable[str] = ()) -> tuple[RawFeature, ...]:
-    """Returns the raw features that a schema describes, in its order.
+    """Returns the raw features that a schema describes, in its order, sparse ones last.
 
     A feature is dense when the schema gives it a `shape` and `presence.min_fraction` of 1, as in TFX; every
-    other one may be missing. Features out of use (deprecated, planned, ...) and those in `exclude` are left
-    out.
+    other one may be missing. The index and value columns of a sparse feature are no features of their own. A
+    weighted feature adds none: value and weight are two features. Features out of use (deprecated, planned, ...)
+    and those in `exclude` are left out.
 
     Raises:
-        UnsupportedDataError: The schema has struct or sparse features, or one without a type.
+        UnsupportedDataError: The schema has struct features, one without a type, or a sparse one that can't be.
     """
-    if schema.sparse_feature:
-        names = ", ".join(f.name for f in schema.sparse_feature[:5])
-        raise UnsupportedDataError(
-            f"Sparse features are not supported yet, the schema declares: {names}. "
-            "Remove `sparse_feature` from the schema; its index and value columns can be used as they are."
-        )
     skipped = set(exclude)
-    return tuple(
-        _raw_feature(feature)
-        for feature in schema.feature
-        if feature.name not in skipped and feature.lifecycle_stage not in _NOT_IN_USE
-    )
+    sparse = sparse_columns(schema, (each for each in schema.sparse_feature if _in_use(each, skipped)))
+    parts = {name for each in sparse.values() for name in each.columns}
+    plain = [_raw_feature(each) for each in schema.feature if _in_use(each, skipped | parts)]
+    types = {each.name: each for each in schema.feature}
+    made = [RawFeature(name, _type_of(types[each.value]), None, False, each) for name, each in sparse.items()]
+    return (*plain, *made)
 
 
-def _raw_feature(feature: schema_pb2.Feature) -> RawFeature:
+def columns_of(features: Iterable[RawFeature]) -> list[str]:
+    """Returns the stored columns that features are made of, in their order."""
+    return [name for feature in features for name in feature.columns]
+
+
+def _in_use(feature: schema_pb2.Feature | schema_pb2.SparseFeature, skipped: Collection[str]) -> bool:
+    return feature.name not in skipped and feature.lifecycle_stage not in _NOT_IN_USE
+
+
+def _type_of(feature: schema_pb2.Feature) -> RawType:
     if feature.type not in _PROTO_TYPES:
         kind = schema_pb2.FeatureType.Name(feature.type)
         raise UnsupportedDataError(
             f"Feature {feature.name!r} has the type {kind} in the schema; it must be INT, FLOAT or BYTES.",
             column=feature.name,
         )
+    return _PROTO_TYPES[feature.type]
+
+
+def _raw_feature(feature: schema_pb2.Feature) -> RawFeature:
+    type_ = _type_of(feature)
     shape = tuple(dim.size for dim in feature.shape.dim) if feature.HasField("shape") else None
     always = feature.HasField("presence") and feature.presence.min_fraction == 1
     scalar = _is_scalar(feature, shape)
-    return RawFeature(feature.name, _PROTO_TYPES[feature.type], shape if always else None, scalar)
+    return RawFeature(feature.name, type_, shape if always else None, scalar)
 
 
 def _is_scalar(feature: schema_pb2.Feature, shape: tuple[int, ...] | None) -> bool:

@@ -13,14 +13,18 @@ _TF_TYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
 
 
 def parsing_spec(features: Sequence[RawFeature]) -> dict[str, Any]:
-    """Returns the spec for `tf.io.parse_example`: FixedLenFeature where required, else VarLenFeature."""
+    """Returns the spec for `tf.io.parse_example`: FixedLenFeature where required, else VarLenFeature.
+
+    Of a sparse feature the columns are parsed, each by its own name.
+    """
     return {
         f.name: (
             tf.io.VarLenFeature(_TF_TYPES[f.dtype])
             if f.shape is None
             else tf.io.FixedLenFeature(f.shape, _TF_TYPES[f.dtype])
         )
-        for f in features
+        for feature in features
+        for f in feature.parts
     }
 
 

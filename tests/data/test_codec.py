@@ -63,11 +63,9 @@ def test_schema_makes_dense_features_only_with_shape_and_full_presence():
     )
 
 
-def test_schema_with_struct_or_sparse_features_is_refused():
+def test_schema_with_struct_features_is_refused():
     with pytest.raises(UnsupportedDataError, match="Feature 'a' has the type STRUCT"):
         codec.raw_features(schema('feature { name: "a" type: STRUCT }'))
-    with pytest.raises(UnsupportedDataError, match="Sparse features are not supported yet"):
-        codec.raw_features(schema('sparse_feature { name: "a" }'))
 
 
 @given(

@@ -19,6 +19,7 @@ from penstock.components.evaluation.truth import Labels, labels_of_column, label
 from penstock.components.model_contract import ModelContract
 from penstock.data.errors import DataFormatError
 from penstock.data.examples import arrow_schema, count_rows, read_batches, split_files
+from penstock.data.raw_feature import columns_of
 from penstock.pipeline import step
 from penstock.pipeline.errors import DataError, listing, nearest
 
@@ -104,9 +105,9 @@ def columns_to_read(
     Raises:
         DataError: The examples lack one of them.
     """
-    wanted = {feature.name: "The model reads" for feature in contract.features}
+    wanted = dict.fromkeys(columns_of(contract.features), "The model reads")
     if truth.transformed:
-        wanted |= {feature.name: "The label is made from" for feature in contract.label_features}
+        wanted |= dict.fromkeys(columns_of(contract.label_features), "The label is made from")
     else:
         wanted[truth.name] = "The label is"
     wanted |= {name: "A slice is by" for columns in slices for name in columns if name not in wanted}
@@ -134,7 +135,7 @@ def _labels(predictor: Predictor, truth: Truth, batch: pa.RecordBatch) -> Labels
     if not truth.transformed:
         return labels_of_column(batch.column(truth.name), truth.name, contract.task, contract.classes)
     values = predictor.transformed(batch, truth.name)
-    incomplete = _missing(batch, [feature.name for feature in contract.label_features])
+    incomplete = _missing(batch, columns_of(contract.label_features))
     return labels_of_feature(values, incomplete, truth.name, contract.task, contract.classes)
 
 

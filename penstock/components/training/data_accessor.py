@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from penstock.components import row_tensors
 from penstock.data import codec, examples
-from penstock.data.raw_feature import RawFeature, features_of, is_list, raw_features
+from penstock.data.raw_feature import RawFeature, columns_of, features_of, is_list, raw_features
 from penstock.pipeline.errors import DataError, UserCodeError, listing, nearest
 
 SHUFFLE_ROWS = 65_536
@@ -89,7 +89,8 @@ class DataAccessor:
         Returns:
             Elements are dicts by name, or (dict, label) with `label_key`. A feature with a fixed shape is a tensor
             (batch, *shape). A missing value of any other scalar is its sentinel ("", NaN, the least int64) in a
-            tensor (batch, 1), as in the signature `raw`; a feature of several values is a `tf.SparseTensor`.
+            tensor (batch, 1), as in the signature `raw`; a feature of several values, and a sparse feature of the
+            schema, is a `tf.SparseTensor`.
 
         Raises:
             DataError: A pattern matches no file.
@@ -109,7 +110,7 @@ class DataAccessor:
     ) -> Iterator[pa.RecordBatch]:
         """Yields record batches of stored rows, in order; see `tf_dataset_factory` for the arguments."""
         files = _matched(file_pattern)
-        columns = [feature.name for feature in self._features(files[0], schema)]
+        columns = columns_of(self._features(files[0], schema))
         epoch = 0
         while options.num_epochs is None or epoch < options.num_epochs:
             for batch in examples.read_batches(files, columns, options.batch_size):
@@ -124,7 +125,9 @@ class DataAccessor:
             return features_of(stored)
         types = {field.name: field.type for field in stored}
         return tuple(
-            dataclasses.replace(f, scalar=f.scalar and not is_list(types[f.name])) for f in known if f.name in types
+            dataclasses.replace(f, scalar=f.scalar and not is_list(types[f.name]))
+            for f in known
+            if types.keys() >= set(f.columns)
         )
 
 
@@ -163,7 +166,7 @@ class _Rows:
 
     def windows(self, rows: int) -> Iterator[pa.RecordBatch]:
         """Yields `rows` rows at a time, fewer the last time."""
-        return _regrouped(examples.read_batches(self.files, [f.name for f in self.features]), rows)
+        return _regrouped(examples.read_batches(self.files, columns_of(self.features)), rows)
 
     def tensors(self, batch: pa.RecordBatch) -> dict[str, Any]:
         """Returns the tensors of some rows."""

@@ -24,7 +24,7 @@ from penstock.components.training.fn_args import FnArgs
 from penstock.components.transform_graph import TransformOutput
 from penstock.data import examples as rows
 from penstock.data.protos import SCHEMA_FILE, read_schema
-from penstock.data.raw_feature import RawFeature, raw_features
+from penstock.data.raw_feature import RawFeature, columns_of, raw_features
 from penstock.pipeline.errors import DataError, Unsupported, UserCodeError, listing
 
 BACKEND = "tensorflow"
@@ -132,7 +132,7 @@ def _patterns(examples: str, splits: list[str]) -> list[str]:
 def _features(examples: str, transform: TransformOutput | None, schema: str | None) -> tuple[RawFeature, ...] | None:
     """Returns what the examples hold: transformed features where they are wired, raw ones otherwise."""
     stored = set(rows.arrow_schema(examples).names)
-    if transform is not None and stored >= {f.name for f in transform.transformed_features}:
+    if transform is not None and stored >= set(columns_of(transform.transformed_features)):
         return transform.transformed_features
     return raw_features(read_schema(schema)) if schema else None
 
@@ -171,7 +171,7 @@ def model_properties(contract: ModelContract) -> dict[str, Any]:
         "label": contract.label,
         "label_from": contract.label_from,
         "classes": list(contract.classes),
-        "features": [feature.name for feature in contract.features],
+        "features": columns_of(contract.features),
         "transformed_features": [*contract.transformed_features, *made],
     }
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from penstock.components import row_tensors
 from penstock.components.transform_graph import TransformOutput
+from penstock.data.raw_feature import columns_of
 from penstock.pipeline.errors import UserCodeError
 
 _ARROW_TYPES = {tf.int64: pa.int64(), tf.float32: pa.float32(), tf.string: pa.binary()}
@@ -29,7 +30,7 @@ class Application:
     @property
     def columns(self) -> list[str]:
         """The raw columns that any output is computed from."""
-        return [feature.name for feature in self._features]
+        return columns_of(self._features)
 
     @cached_property
     def schema(self) -> pa.Schema:

@@ -24,7 +24,7 @@ from tensorflow_transform.tf_metadata import metadata_io
 
 from penstock.components import row_tensors
 from penstock.components.transform import analysis_graph, analysis_streams
-from penstock.data.raw_feature import RawFeature
+from penstock.data.raw_feature import RawFeature, columns_of
 
 Batches = Callable[[Sequence[str]], Iterable[pa.RecordBatch]]
 """Gives the rows of the analysis, of the named columns; called once a phase."""
@@ -130,7 +130,7 @@ class _Models:
     def apply(self, model: tuple[tuple[RawFeature, ...], Callable[..., Any]]) -> Iterable[Any]:
         """Yields a model's outputs, a dict of arrays for each batch of rows."""
         features, function = model
-        for batch in self._batches([f.name for f in features]):
+        for batch in self._batches(columns_of(features)):
             yield function(row_tensors.from_batch(batch, features), batch.num_rows)
 
     def _pruned(self, features: Sequence[RawFeature], outputs: Mapping[str, Any]) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from penstock.components.transform.apply import Application
 from penstock.data import codec
 from penstock.data.errors import DataFormatError
 from penstock.data.examples import read_batches
-from penstock.data.raw_feature import RawFeature
+from penstock.data.raw_feature import RawFeature, columns_of
 from penstock.data.shards import ShardWriter, shard_path
 from penstock.pipeline.beam import ROWS_COUNTER, Beam
 from penstock.pipeline.errors import UserCodeError
@@ -87,8 +87,7 @@ class ReadRawBatches(beam.DoFn):  # type: ignore[misc]
 
     def process(self, element: str) -> Iterator[pa.RecordBatch]:
         """Yields the batches of one shard."""
-        columns = [feature.name for feature in self._features]
-        for batch in read_batches(element, columns, ANALYSIS_ROWS):
+        for batch in read_batches(element, columns_of(self._features), ANALYSIS_ROWS):
             yield codec.to_list_columns(batch, self._features)
 
 
