@@ -2,7 +2,7 @@
 
 A digest ignores what carries no meaning: the order of a schema's features, comments, and how a proto was
 serialised. Formats: `schema.pbtxt` (text), `Split-<name>/FeatureStats.pb` and `Split-<name>/SchemaDiff.pb`
-(binary).
+(binary). Beside statistics may stand `Leakage.json`: what was measured across splits.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from penstock.data.errors import DataFormatError, NoDataError
 
 SCHEMA_FILE = "schema.pbtxt"
 STATISTICS_FILE = "FeatureStats.pb"
+LEAKAGE_FILE = "Leakage.json"
 ANOMALIES_FILE = "SchemaDiff.pb"
 
 Proto = TypeVar("Proto", bound=message.Message)
@@ -88,14 +89,18 @@ def digest_schema(path: str) -> str:
 
 
 def digest_statistics(path: str) -> str:
-    """Returns the digest of the statistics of all splits: the order of features does not count."""
+    """Returns the digest of the statistics of all splits, and of what was measured across them.
+
+    The order of features does not count.
+    """
     entries: list[tuple[str, message.Message]] = []
     for split in split_names_of(path):
         statistics = read_statistics(path, split)
         for dataset in statistics.datasets:
             dataset.features.sort(key=_feature_path)
         entries.append((split, statistics))
-    return "statistics-1:" + _hash(entries)
+    leakage = Path(path, LEAKAGE_FILE)
+    return "statistics-1:" + _hash(entries, leakage.read_bytes() if leakage.exists() else b"")
 
 
 def digest_anomalies(path: str) -> str:
@@ -112,9 +117,9 @@ def _feature_path(feature: statistics_pb2.FeatureNameStatistics) -> tuple[str, .
     return (feature.name,) if feature.name else tuple(feature.path.step)
 
 
-def _hash(entries: list[tuple[str, message.Message]]) -> str:
+def _hash(entries: list[tuple[str, message.Message]], beside: bytes = b"") -> str:
     """Hashes named protos, each as deterministic binary (map entries sorted, fields in order of number)."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(beside)
     for name, proto in sorted(entries, key=lambda entry: entry[0]):
         data = proto.SerializeToString(deterministic=True)
         digest.update(f"{len(name.encode())}:{name}:{len(data)}:".encode() + data)

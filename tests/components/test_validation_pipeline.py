@@ -20,6 +20,7 @@ def trips(data: str = "data", before: str = "before", dearest: float = 100.0):
     stats = StatisticsGen(
         examples=gen.examples,
         stats_options=StatsOptions(slice_features=[["payment"]], cross_features=[["fare", "trip"]]),
+        leakage=LeakageChecks(max_duplicate_fraction=0.0),
     )
     earlier = CsvExampleGen(input_base=before, id="earlier")
     earlier_stats = StatisticsGen(examples=earlier.examples, id="earlier-stats")
@@ -27,11 +28,9 @@ def trips(data: str = "data", before: str = "before", dearest: float = 100.0):
     ExampleValidator(
         statistics=stats.statistics,
         schema=schema.schema,
-        examples=gen.examples,
         previous_statistics=earlier_stats.statistics,
         custom_rules=[CustomRule("num_examples > 5"), CustomRule("rules:few_payments")],
         module_file="rules.py",
-        leakage=LeakageChecks(max_duplicate_fraction=0.0),
     )
     DistributionValidator(
         statistics=stats.statistics,

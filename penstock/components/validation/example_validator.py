@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Literal
 
-from penstock.artifacts import ExampleAnomalies, Examples, ExampleStatistics, Schema
-from penstock.components.validation.leakage_config import LeakageChecks
+from penstock.artifacts import ExampleAnomalies, ExampleStatistics, Schema
 from penstock.components.validation.rule_config import CustomRule
 from penstock.components.validation.split_selection import kept_splits
 from penstock.pipeline import GateFailed, Input, ModuleFile, Output, component
@@ -18,7 +17,6 @@ def ExampleValidator(
     schema: Input[Schema],
     anomalies: Output[ExampleAnomalies],
     *,
-    examples: Input[Examples] | None = None,
     previous_statistics: Input[ExampleStatistics] | None = None,
     serving_statistics: Input[ExampleStatistics] | None = None,
     previous_version_statistics: Input[ExampleStatistics] | None = None,
@@ -28,7 +26,6 @@ def ExampleValidator(
     severities: dict[str, Literal["ERROR", "WARNING"]] | None = None,
     custom_rules: list[CustomRule] | None = None,
     module_file: ModuleFile | None = None,
-    leakage: LeakageChecks | None = None,
 ) -> None:
     """Hold the statistics of every split against a schema; fail on what TFDV calls an error.
 
@@ -36,10 +33,9 @@ def ExampleValidator(
     fails. What it finds is published either way.
 
     Args:
-        statistics: What is checked.
+        statistics: What is checked. Where `StatisticsGen` looked for leakage, what leaks is an error too.
         schema: What it is checked against; nothing in it is passed over: checks that aren't covered are refused.
         anomalies: `Split-<name>/SchemaDiff.pb`, an `Anomalies` proto that TFDV reads; one without anomalies too.
-        examples: The examples that the statistics describe; only `leakage` reads them.
         previous_statistics: Of an earlier span: what `drift_comparator` and `num_examples_drift_comparator` compare
             with. A split is compared with the one of its name, or with the only one that there is.
         serving_statistics: Of what is seen in serving: what `skew_comparator` compares with.
@@ -51,10 +47,10 @@ def ExampleValidator(
         severities: Severities by anomaly type, such as {"SCHEMA_NEW_COLUMN": "WARNING"}; all are "ERROR" by default.
         custom_rules: Rules of your own, such as `CustomRule("mean(fare) < 50")`.
         module_file: The file with the functions that custom rules name.
-        leakage: What must not leak between the splits, nor from the label into a feature.
     """
     from penstock.components.validation.anomaly_report import refusal, warning_lines
     from penstock.components.validation.custom_rules import apply_rules, check_rules
+    from penstock.components.validation.leakage_report import read_leakage
     from penstock.components.validation.leakage_validation import add_leaks
     from penstock.components.validation.split_validation import references_of, validate_splits
     from penstock.data.protos import read_schema, read_statistics, split_names_of, write_anomalies
@@ -75,8 +71,9 @@ def ExampleValidator(
             references=references[split],
             module_file=module_file,
         )
-    if leakage is not None:
-        validations = add_leaks(validations, examples.path if examples is not None else None, leakage)
+    measured = read_leakage(statistics.path)
+    if measured is not None:
+        validations = add_leaks(validations, measured)
     for split, validation in validations.items():
         write_anomalies(anomalies.path, split, validation.proto())
     anomalies.properties.update(span=statistics.properties.get("span", 0), split_names=splits)

@@ -1,73 +1,72 @@
-"""Find what leaks: rows and groups that are in two splits, times that overlap, a feature that gives the label away."""
+"""What leaks, gathered in the pass that makes the statistics: by range of rows, merged exactly in any order."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 
-from penstock.components.validation.domain_rules import MAX_EXAMPLES, shortened
-from penstock.components.validation.draft import Finding
-from penstock.components.validation.label_leakage import predictive_features
+from penstock.components.validation.cross_statistics import CrossStatistics
+from penstock.components.validation.label_tables import Labels, NumberTable, TextTable
 from penstock.components.validation.leakage_config import LeakageChecks
-from penstock.data.examples import arrow_schema, count_rows, read_batches, split_files
+from penstock.components.validation.ordered_bits import ordered, unsigned
+from penstock.components.validation.sorted_runs import Keys, SortedRuns
 from penstock.data.row_hash import hash_rows
 from penstock.pipeline import DataError
 from penstock.pipeline.errors import listing, nearest
 
-HASHES_A_PART = 20_000_000
-"""About so many hashes are held at a time; with more rows the splits are read once a part."""
-
-Words = npt.NDArray[np.uint64]
-
 
 @dataclass(frozen=True)
-class Leak:
-    """Something that leaks into a split.
+class LeakageSearch:
+    """What is looked for in the examples, and where.
 
     Attributes:
-        split: The later split, or the one in which a feature predicts the label.
-        feature: The feature; "" for the data set as a whole.
-        finding: What leaks, with its evidence.
+        checks: What must not leak.
+        columns: The Arrow schema of the examples.
+        splits: Those that are looked into, in their order.
+        folder: Where runs of keys are written while the pass goes on; every worker reaches it.
     """
 
-    split: str
-    feature: str
-    finding: Finding
+    checks: LeakageChecks
+    columns: pa.Schema
+    splits: Sequence[str]
+    folder: str
+
+    def needed_columns(self) -> set[str]:
+        """Return the columns that have to be read for the checks."""
+        if self.checks.max_duplicate_fraction is not None:
+            return set(self.columns.names)
+        return {name for names in self.checks.columns().values() for name in names} | set(self.candidates())
+
+    def candidates(self) -> list[str]:
+        """Return the columns that might predict the label."""
+        label = self.checks.label
+        if label is None:
+            return []
+        left_out = {label, *(self.checks.ignore_features or ())}
+        by_correlation = pa.types.is_floating(self.columns.field(label).type)
+        fits = _is_number if by_correlation else _is_plain
+        return [field.name for field in self.columns if field.name not in left_out and fits(field.type)]
 
 
-def find_leaks(path: str, splits: Sequence[str], checks: LeakageChecks) -> list[Leak]:
-    """Look for leaks among some splits of the examples at `path`.
+def plan_search(
+    checks: LeakageChecks, columns: pa.Schema, splits: Sequence[str], folder: str, only: Sequence[str] | None = None
+) -> LeakageSearch:
+    """Return what is to be looked for.
+
+    Args:
+        checks: What must not leak.
+        columns: The Arrow schema of the examples.
+        splits: The splits that are described.
+        folder: Where runs of keys are written.
+        only: The features that are described, where not all are: others can't predict the label.
 
     Raises:
         DataError: The checks name a column or a split that there isn't, or one that can't be used so.
     """
-    columns = arrow_schema(path)
-    _check_columns(columns, checks)
-    ordered = _in_order(splits, checks)
-    leaks: list[Leak] = []
-    if checks.max_duplicate_fraction is not None:
-        leaks += _shared(path, ordered, _Sharing(columns.names, checks.max_duplicate_fraction, "rows", groups=False))
-    if checks.group_features:
-        what = f"groups ({', '.join(checks.group_features)})"
-        leaks += _shared(path, ordered, _Sharing(checks.group_features, 0.0, what, groups=True))
-    if checks.time_feature is not None:
-        leaks += _overlapping(path, ordered, checks.time_feature)
-    if checks.label is not None:
-        batches = partial(read_batches, split_files(path, ordered[0]))
-        for feature, told in predictive_features(columns, batches, checks):
-            leaks.append(Leak(ordered[0], feature, _finding("A feature predicts the label", told)))
-    return leaks
-
-
-def _check_columns(columns: pa.Schema, checks: LeakageChecks) -> None:
     for option, names in checks.columns().items():
         for name in names:
             if name not in columns.names:
@@ -75,99 +74,160 @@ def _check_columns(columns: pa.Schema, checks: LeakageChecks) -> None:
                     f"LeakageChecks({option}=...) names {name!r}, which is no column of the examples."
                     f"{nearest(name, columns.names)} They have: {listing(columns.names)}."
                 )
-    time = checks.time_feature
-    if time is not None:
-        kind = columns.field(time).type
-        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-            raise DataError(f"LeakageChecks(time_feature={time!r}) takes a column of numbers; it is of type {kind}.")
-
-
-def _in_order(splits: Sequence[str], checks: LeakageChecks) -> list[str]:
+    for option, single, fits, kind in (
+        ("time_feature", checks.time_feature, _is_number, "numbers, one a row"),
+        ("label", checks.label, _is_plain, "strings or numbers, one a row"),
+    ):
+        if single is not None and not fits(columns.field(single).type):
+            raise DataError(
+                f"LeakageChecks({option}={single!r}) takes a column of {kind}; it is of type "
+                f"{columns.field(single).type}."
+            )
     for name in checks.split_order or ():
         if name not in splits:
             raise DataError(
-                f"LeakageChecks(split_order=...) names {name!r}, which is no split that is checked."
-                f"{nearest(name, splits)} Checked are: {listing(splits)}."
+                f"LeakageChecks(split_order=...) names {name!r}, which is no split that is described."
+                f"{nearest(name, splits)} Described are: {listing(splits)}."
             )
-    return list(checks.split_order or splits)
+    if only is not None:
+        ignored = [name for name in columns.names if name not in only and name != checks.label]
+        checks = replace(checks, ignore_features=[*(checks.ignore_features or ()), *ignored])
+    return LeakageSearch(checks, columns, list(checks.split_order or splits), folder)
 
 
-@dataclass(frozen=True)
-class _Sharing:
-    """What splits must not share: columns that are compared, how much is too much, and what to call it.
+class LabelLeakage:
+    """How surely each feature predicts the label: tables of values and classes, or correlations with a float.
 
-    Rows that miss one of the columns of a group belong to no group.
+    Args:
+        search: Names the label.
     """
 
-    columns: Sequence[str]
-    bound: float
-    what: str
-    groups: bool
+    def __init__(self, search: LeakageSearch) -> None:
+        self._label = search.checks.label or ""
+        kinds = {name: search.columns.field(name).type for name in search.candidates()}
+        self.crosses: dict[str, CrossStatistics] = {}
+        self.tables: dict[str, NumberTable | TextTable] = {}
+        if pa.types.is_floating(search.columns.field(self._label).type):
+            self.crosses = {name: CrossStatistics(name, self._label) for name in kinds}
+        else:
+            self.tables = {name: NumberTable() if _is_number(kind) else TextTable() for name, kind in kinds.items()}
+        self.labels = Labels()
+        self.rows = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Add a batch of rows; those without a label don't count."""
+        for cross in self.crosses.values():
+            cross.add(batch)
+        if not self.tables or not self.labels.are_classes:
+            return
+        there = batch.column(self._label).is_valid()
+        labelled = batch if there.true_count == len(there) else batch.filter(there)
+        if not labelled.num_rows:
+            return
+        self.rows += labelled.num_rows
+        codes = self.labels.add(labelled.column(self._label))
+        for name, table in self.tables.items():
+            table.add(labelled.column(name), codes, len(self.labels))
+
+    def merge(self, other: LabelLeakage) -> None:
+        """Add the rows of `other`."""
+        self.rows += other.rows
+        for name, cross in self.crosses.items():
+            cross.merge(other.crosses[name])
+        codes = self.labels.merge(other.labels)
+        for name, table in self.tables.items():
+            table.merge(other.tables[name], codes)  # type: ignore[arg-type]  # both were made for the same kind
 
 
-def _shared(path: str, splits: Sequence[str], sharing: _Sharing) -> Iterator[Leak]:
-    """Yield a leak for each split that shares too many of its rows with earlier splits."""
-    rows = sum(count_rows(path, split) for split in splits)
-    parts = max(1, -(-rows // HASHES_A_PART))
-    shared, shown = dict.fromkeys(splits, 0), {split: dict[str, None]() for split in splits}
-    for part in range(parts):
-        earlier = np.zeros(0, np.uint64)
-        for split in splits:
-            found = [np.zeros(0, np.uint64)]
-            for batch, words in _hashed(path, split, sharing, part, parts):
-                again = np.isin(words, earlier)
-                shared[split] += int(np.count_nonzero(again))
-                if sharing.groups and len(shown[split]) < MAX_EXAMPLES and again.any():
-                    _show(batch.filter(pa.array(again)), shown[split])
-                found.append(np.unique(words))
-            earlier = np.union1d(earlier, np.concatenate(found))
-    for split in splits:
-        total = count_rows(path, split)
-        if total and shared[split] > sharing.bound * total:
-            examples = f", such as {', '.join(list(shown[split])[:MAX_EXAMPLES])}" if shown[split] else ""
-            told = (
-                f"{shared[split]} of {total} rows ({shared[split] / total:.2%}) have {sharing.what} that earlier "
-                f"splits have too{examples}; at most {sharing.bound:.2%} may."
-            )
-            yield Leak(split, "", _finding(f"{sharing.what.capitalize()} leak between splits", told))
+class RangeLeakage:
+    """What one range of a split contributes; pickled it is small, for its keys are in files.
+
+    Args:
+        search: What is looked for.
+        split: The split of the range.
+        number: The range's place among the ranges of its split.
+    """
+
+    def __init__(self, search: LeakageSearch, split: str, number: int) -> None:
+        self._search = search
+        checks, folder = search.checks, os.path.join(search.folder, f"Split-{split}")
+        wanted = {
+            "rows": checks.max_duplicate_fraction is not None,
+            "groups": bool(checks.group_features),
+            "times": checks.time_feature is not None,
+        }
+        self._keys = {
+            name: SortedRuns(os.path.join(folder, f"{name}-{number:05d}"))
+            for name, asked in wanted.items()
+            if asked and split in search.splits
+        }
+        self.times: tuple[int, int] | None = None
+        self.label: LabelLeakage | None = None
+        if checks.label is not None and split == search.splits[0]:
+            self.label = LabelLeakage(search)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Add a batch of rows with the needed columns."""
+        if "rows" in self._keys:
+            self._keys["rows"].add(row_keys(batch.select(self._search.columns.names)))
+        if "groups" in self._keys:
+            keys, whole = group_keys(batch, self._search.checks.group_features or [])
+            self._keys["groups"].add(keys[whole])
+        if "times" in self._keys:
+            times, there = ordered(batch.column(self._search.checks.time_feature))
+            self._add_times(unsigned(times[there]))
+        if self.label is not None:
+            self.label.add(batch)
+
+    def _add_times(self, keys: Keys) -> None:
+        if len(keys):
+            self._keys["times"].add(keys)
+            self._widen((int(keys.min()), int(keys.max())))
+
+    def _widen(self, seen: tuple[int, int]) -> None:
+        known = self.times or seen
+        self.times = min(known[0], seen[0]), max(known[1], seen[1])
+
+    def close(self) -> None:
+        """Write the keys that are still in memory; to be called when the range's last row was added."""
+        for runs in self._keys.values():
+            runs.close()
+
+    def merge(self, other: RangeLeakage) -> None:
+        """Add the rows of another range of the split; both are closed."""
+        for name, runs in self._keys.items():
+            runs.merge(other._keys[name])
+        if other.times is not None:
+            self._widen(other.times)
+        if self.label is not None and other.label is not None:
+            self.label.merge(other.label)
+
+    def keys(self, name: str) -> SortedRuns:
+        """Return the keys of "rows", "groups" or "times"."""
+        return self._keys[name]
 
 
-def _hashed(path: str, split: str, sharing: _Sharing, part: int, parts: int) -> Iterator[tuple[pa.RecordBatch, Words]]:
-    for batch in read_batches(split_files(path, split), columns=list(sharing.columns)):
-        first, second = hash_rows(batch)
-        wanted = first % np.uint64(parts) == part
-        for column in batch.columns if sharing.groups else ():
-            wanted &= column.is_valid().to_numpy(zero_copy_only=False)
-        words: Words = first[wanted] ^ (second[wanted] << np.uint64(1))
-        yield batch.filter(pa.array(wanted)), words
+def row_keys(batch: pa.RecordBatch) -> Keys:
+    """Return a key a row (rows,), the same for rows that are equal."""
+    first, second = hash_rows(batch)
+    keys: Keys = first ^ (second << np.uint64(1))
+    return keys
 
 
-def _show(batch: pa.RecordBatch, shown: dict[str, None]) -> None:
-    for row in batch.slice(0, 100 * MAX_EXAMPLES).to_pylist():
-        if len(shown) < MAX_EXAMPLES:
-            shown[" ".join(shortened(repr(value)) for value in row.values())] = None
+def group_keys(
+    batch: pa.RecordBatch, columns: Sequence[str]
+) -> tuple[Keys, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Return the key of each row's group (rows,), and which rows miss none of its columns (rows,)."""
+    group = batch.select(list(columns))
+    whole = np.ones(batch.num_rows, np.bool_)
+    for column in group.columns:
+        whole &= column.is_valid().to_numpy(zero_copy_only=False)
+    return row_keys(group), whole
 
 
-def _overlapping(path: str, splits: Sequence[str], column: str) -> Iterator[Leak]:
-    """Yield a leak for each split that begins before those before it have ended."""
-    latest, before = -math.inf, ""
-    for split in splits:
-        starts, ends, early, rows = math.inf, -math.inf, 0, 0
-        for batch in read_batches(split_files(path, split), columns=[column]):
-            times = batch.column(0).drop_null()
-            rows += len(times)
-            early += int(pc.sum(pc.less_equal(times, latest)).as_py() or 0) if len(times) else 0
-            bounds = pc.min_max(times).as_py() if len(times) else {"min": math.inf, "max": -math.inf}
-            starts, ends = min(starts, bounds["min"]), max(ends, bounds["max"])
-        if early:
-            told = (
-                f"{column!r} begins at {starts} in split {split}, and ends at {latest} in split {before}: {early} of "
-                f"{rows} rows ({early / rows:.2%}) aren't later."
-            )
-            yield Leak(split, column, _finding("Times of splits overlap", told))
-        if ends > latest:
-            latest, before = ends, split
+def _is_plain(kind: pa.DataType) -> bool:
+    return bool(_is_number(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _finding(short: str, told: str) -> Finding:
-    return Finding(AnomalyInfo.CUSTOM_VALIDATION, short, told)
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))

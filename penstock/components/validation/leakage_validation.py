@@ -1,33 +1,99 @@
-"""Leaks become anomalies of the splits that they are in."""
+"""What leaks becomes anomalies of the splits that it is in: measurements held against their bounds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 
 from penstock.components.validation.anomalies import Validation
 from penstock.components.validation.custom_rules import with_finding
-from penstock.components.validation.leakage import find_leaks
-from penstock.components.validation.leakage_config import LeakageChecks
-from penstock.pipeline import ParameterError
+from penstock.components.validation.draft import Finding
+from penstock.components.validation.leakage_report import LeakageReport, Prediction, Shared, Times
 
 
-def add_leaks(
-    validations: Mapping[str, Validation], examples: str | None, checks: LeakageChecks
-) -> dict[str, Validation]:
-    """Return the validations by split with what leaks among their splits, as errors.
+@dataclass(frozen=True)
+class Leak:
+    """Something that leaks into a split.
 
-    Raises:
-        ParameterError: There are no examples to look into.
-        DataError: The checks name a column or a split that there isn't.
+    Attributes:
+        split: The later split, or the one in which a feature predicts the label.
+        feature: The feature; "" for the data set as a whole.
+        finding: What leaks, with its evidence.
     """
-    if examples is None:
-        raise ParameterError(
-            "ExampleValidator(leakage=...) looks into the rows. Give it the examples that the statistics describe: "
-            "ExampleValidator(examples=gen.examples, ...)."
-        )
+
+    split: str
+    feature: str
+    finding: Finding
+
+
+def leaks_in(report: LeakageReport) -> Iterator[Leak]:
+    """Yield what is beyond its bound: rows, groups, times, then features."""
+    bound = report.max_duplicate_fraction or 0.0
+    for shared in report.duplicates:
+        yield from _shared(shared, "rows", bound)
+    for shared in report.groups:
+        yield from _shared(shared, f"groups ({', '.join(report.group_features)})", 0.0)
+    for times in report.times:
+        yield from _early(times, report.time_feature)
+    if report.prediction is not None:
+        yield from _predictive(report.prediction)
+
+
+def add_leaks(validations: Mapping[str, Validation], report: LeakageReport) -> dict[str, Validation]:
+    """Return the validations by split with what leaks into these splits, as errors, and what could not be measured."""
     found = dict(validations)
-    for leak in find_leaks(examples, list(validations), checks):
-        found[leak.split] = with_finding(found[leak.split], leak.feature, leak.finding, AnomalyInfo.ERROR)
+    for leak in leaks_in(report):
+        if leak.split in found:
+            found[leak.split] = with_finding(found[leak.split], leak.feature, leak.finding, AnomalyInfo.ERROR)
+    prediction = report.prediction
+    if prediction is not None and prediction.split in found:
+        notes = [
+            f"whether {name!r} gives the label {prediction.label!r} away was not checked: {why}."
+            for name, why in prediction.unmeasured.items()
+        ]
+        validation = found[prediction.split]
+        found[prediction.split] = replace(validation, notes=(*validation.notes, *notes))
     return found
+
+
+def _shared(shared: Shared, what: str, bound: float) -> Iterator[Leak]:
+    if shared.shared <= bound * shared.rows:
+        return
+    examples = f", such as {'; '.join(shared.examples)}" if shared.examples else ""
+    told = (
+        f"{shared.shared} of {shared.rows} rows ({shared.shared / shared.rows:.2%}) have {what} that earlier splits "
+        f"have too{examples}; at most {bound:.2%} may."
+        if what != "rows"
+        else f"{shared.shared} of {shared.rows} rows ({shared.shared / shared.rows:.2%}) are in earlier splits "
+        f"too{examples}; at most {bound:.2%} may be."
+    )
+    yield Leak(shared.split, "", _finding(f"{what.capitalize()} leak between splits", told))
+
+
+def _early(times: Times, column: str) -> Iterator[Leak]:
+    if times.early:
+        told = (
+            f"{column!r} begins at {times.begins} in split {times.split}, and ends at {times.before_ends} in split "
+            f"{times.before}: {times.early} of {times.rows} rows ({times.early / times.rows:.2%}) aren't later."
+        )
+        yield Leak(times.split, column, _finding("Times of splits overlap", told))
+
+
+def _predictive(prediction: Prediction) -> Iterator[Leak]:
+    for feature, found in prediction.features.items():
+        if found < prediction.bound:
+            continue
+        how = (
+            f"their correlation is {found:.4f} in {prediction.rows} rows; at most {prediction.bound:.4f} may be."
+            if prediction.measure == "correlation"
+            else f"it avoids {found:.2%} of the errors of always guessing the most frequent label, in "
+            f"{prediction.rows} rows; at most {prediction.bound:.2%} may be."
+        )
+        told = f"{feature!r} alone predicts the label {prediction.label!r}: {how}"
+        yield Leak(prediction.split, feature, _finding("A feature predicts the label", told))
+
+
+def _finding(short: str, told: str) -> Finding:
+    return Finding(AnomalyInfo.CUSTOM_VALIDATION, short, told)
