@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.pipeline import step
 
@@ -15,16 +15,19 @@ if TYPE_CHECKING:
 
 ROWS_COUNTER = ("penstock", "rows")
 
+R = TypeVar("R")
+S = TypeVar("S")
+
 
 @dataclass(frozen=True)
 class Beam:
-    """One way to run Beam pipelines; a component asks for it by a parameter `beam: Beam`.
+    """One way to run data work; a component asks for it by a parameter `beam: Beam`.
 
     Attributes:
         profile: The profile's name, as given to `--beam`.
         runner: Beam's name of the runner. `direct` names the in-process one itself: Beam's `DirectRunner` would
             first try to download another.
-        workers: How many bundles the direct profile works on at once.
+        workers: How many ranges, or bundles of a pipeline, the direct profile works on at once.
         options: Pipeline options by Beam's names.
     """
 
@@ -32,6 +35,47 @@ class Beam:
     runner: str = "FnApiRunner"
     workers: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def map_ranges(
+        self,
+        label: str,
+        work: Callable[[R], tuple[int, S]],
+        ranges: Sequence[R],
+        *,
+        staging: str,
+        patience: float | None = None,
+    ) -> Iterator[S]:
+        """Yield what `work` makes of each range, in the order of the ranges, on any runner and any number of workers.
+
+        Ranges are fixed by the data and small (a file, a place in it); so are results (counts, an accumulator). What
+        is large is read and written by the work itself. On the direct profile no Beam takes part: this process works,
+        and others beside it as soon as that pays. Elsewhere it is a Beam pipeline.
+
+        Args:
+            label: The component, for messages and the name of the pipeline.
+            work: Returns a number of rows, which becomes the step's progress, and the result. It stands at module
+                level or is an instance of such a class, so that it pickles, as ranges and results do.
+            ranges: What is worked on.
+            staging: A folder that the runner's workers reach as this process does, such as that of an output.
+            patience: On the direct profile, seconds until other processes are started: what starting one costs.
+
+        Raises:
+            PlatformError: A worker was killed.
+        """
+        # Every pipeline file imports this module: what runs the work is imported when there is work.
+        if self.profile != "direct":
+            from penstock.pipeline import range_beam
+
+            yield from range_beam.map_ranges(self.pipeline(label), work, ranges, staging)
+            return
+        from penstock.pipeline import range_pool
+
+        done = 0
+        results = range_pool.map_ranges(label, work, ranges, workers=self.workers, patience=patience)
+        for number, (rows, result) in enumerate(results, 1):
+            done += rows
+            step.progress(done, unit="rows", ranges=f"{number} of {len(ranges)}")
+            yield result
 
     @contextmanager
     def pipeline(self, label: str) -> Iterator[apache_beam.Pipeline]:

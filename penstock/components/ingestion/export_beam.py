@@ -1,36 +1,34 @@
-"""The Beam side of `ExamplesExporter`: a shard is a TFRecord file."""
+"""The parallel side of `ExamplesExporter`: a shard becomes a TFRecord file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-
-import apache_beam as beam
+from dataclasses import dataclass
 
 from penstock.data import examples
 from penstock.data.codec import encode_examples
 from penstock.data.example_bytes import canonical
 from penstock.data.tfrecord import RecordWriter
-from penstock.pipeline.beam import ROWS_COUNTER, Beam
+from penstock.pipeline import Beam
 
 _BATCH_ROWS = 4096
 
 
-class ExportShards(beam.DoFn):  # type: ignore[misc]
-    """Writes shards of examples as TFRecord files."""
+@dataclass(frozen=True)
+class ExportShard:
+    """Writes a shard of examples as a TFRecord file, wherever it runs."""
 
-    def __init__(self, columns: Sequence[str] | None) -> None:
-        self._columns = columns
-        self._rows = beam.metrics.Metrics.counter(*ROWS_COUNTER)
+    columns: Sequence[str] | None
 
-    def process(self, shard: tuple[str, str]) -> None:
-        """Reads a shard and writes its file."""
+    def __call__(self, shard: tuple[str, str]) -> tuple[int, None]:
+        """Reads a shard, writes its file, and returns its rows."""
         source, destination = shard
         with RecordWriter(destination) as writer:
-            for batch in examples.read_batches(source, self._columns, _BATCH_ROWS):
+            for batch in examples.read_batches(source, self.columns, _BATCH_ROWS):
                 for record in encode_examples(batch):
                     writer.write(canonical(record))
-        self._rows.inc(writer.records)
+        return writer.records, None
 
 
 def export(
@@ -53,7 +51,6 @@ def export(
         os.makedirs(folder)
         names = [f"data_tfrecord-{index:05d}-of-{len(files):05d}.gz" for index in range(len(files))]
         shards += [(file, os.path.join(folder, name)) for file, name in zip(files, names, strict=True)]
-    with runner.pipeline("ExamplesExporter: write") as pipeline:
-        elements = pipeline | "Shards" >> beam.Create(shards, reshuffle=len(shards) > 1)
-        _ = elements | "Write" >> beam.ParDo(ExportShards(columns))
+    for _ in runner.map_ranges("ExamplesExporter: write", ExportShard(columns), shards, staging=destination):
+        pass
     return {split: examples.count_rows(path, split) for split in chosen}

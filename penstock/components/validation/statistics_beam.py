@@ -1,30 +1,32 @@
-"""Statistics by Beam: ranges of shards are described wherever Beam runs them, and merged in order in one last step."""
+"""Statistics range by range: shards are described wherever they are read, and merged in order where they meet."""
 
 from __future__ import annotations
 
+import os
 import pickle
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import apache_beam as beam
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.components.validation.compound_rules import compounds_of
 from penstock.components.validation.compound_statistics import parts_of
-from penstock.components.validation.dataset_statistics import RangeStatistics, merge_ranges
+from penstock.components.validation.dataset_statistics import RangeStatistics
+from penstock.components.validation.leakage import LeakageSearch, RangeLeakage, plan_search
+from penstock.components.validation.leakage_config import LeakageChecks
+from penstock.components.validation.leakage_report import measure, write_leakage
 from penstock.components.validation.row_selection import check_selection
 from penstock.components.validation.stats_options import DEFAULT_OPTIONS, StatsOptions
 from penstock.data.errors import UnsupportedDataError
 from penstock.data.examples import arrow_schema, read_batches, split_files
 from penstock.data.protos import write_statistics
-from penstock.pipeline import DataError
+from penstock.pipeline import Beam, DataError
 from penstock.pipeline.errors import listing, nearest
 
 MAX_RANGES = 64
 """The most ranges a split is cut into, so that what meets in the last step is bounded whatever the number of shards."""
-
-ROWS = beam.metrics.Metrics.counter("penstock", "rows")
 
 
 @dataclass(frozen=True)
@@ -44,43 +46,40 @@ def plan_ranges(path: str, split: str) -> list[Range]:
     return [Range(split, number, tuple(files[start : start + size])) for number, start in enumerate(starts)]
 
 
-class DescribeRange(beam.DoFn):  # type: ignore[misc]  # Beam has no types
-    """From a range to (split, (number, pickled statistics)).
+@dataclass(frozen=True)
+class DescribeRange:
+    """Describes one range, wherever it runs.
 
-    Args:
-        columns: The Arrow schema of the examples.
-        hints: A schema that says which integers are categories and which strings are images, or None.
+    Attributes:
+        columns: The Arrow schema of what is read.
+        hints: A serialised schema that says which integers are categories and which strings are images, or None.
         options: What is asked for.
+        leakage: What is looked for besides, if anything.
     """
 
-    def __init__(self, columns: pa.Schema, hints: schema_pb2.Schema | None, options: StatsOptions) -> None:
-        super().__init__()
-        self._columns = columns
-        self._options = options
-        self._hints = hints.SerializeToString() if hints is not None else None
+    columns: pa.Schema
+    hints: bytes | None
+    options: StatsOptions
+    leakage: LeakageSearch | None = None
 
-    def process(self, element: Range) -> Iterator[tuple[str, tuple[int, bytes]]]:
-        """Read the shards of one range."""
-        hints = schema_pb2.Schema.FromString(self._hints) if self._hints is not None else None
-        statistics = RangeStatistics(self._columns, element.number, hints, self._options)
-        for batch in read_batches(element.files, columns=self._columns.names):
+    def __call__(self, range_: Range) -> tuple[int, bytes]:
+        """Read the shards of the range, and return its rows and its pickled statistics.
+
+        They are always pickled, since that seals the sketches: merged in one process or from several, they are the
+        same.
+        """
+        hints = schema_pb2.Schema.FromString(self.hints) if self.hints is not None else None
+        statistics = RangeStatistics(self.columns, range_.number, hints, self.options)
+        leakage = RangeLeakage(self.leakage, range_.split, range_.number) if self.leakage is not None else None
+        rows = 0
+        for batch in read_batches(range_.files, columns=self.columns.names):
             statistics.add(batch)
-            ROWS.inc(batch.num_rows)
-        yield element.split, (element.number, pickle.dumps(statistics))
-
-
-class WriteStatistics(beam.DoFn):  # type: ignore[misc]  # Beam has no types
-    """Merge the ranges of one split in their order and write `Split-<name>/FeatureStats.pb`."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._path = path
-
-    def process(self, element: tuple[str, Iterable[tuple[int, bytes]]]) -> None:
-        """Write the statistics of one split."""
-        split, parts = element
-        merged = merge_ranges(pickle.loads(pickled) for _, pickled in sorted(parts))  # noqa: S301 - made above
-        write_statistics(self._path, split, merged.proto())
+            if leakage is not None:
+                leakage.add(batch)
+            rows += batch.num_rows
+        if leakage is not None:
+            leakage.close()
+        return rows, pickle.dumps((statistics, leakage))
 
 
 @dataclass(frozen=True)
@@ -92,29 +91,63 @@ class Description:
         splits: The splits that are described.
         hints: A schema that says which integers are categories and which strings are images, or None.
         options: What is asked for.
+        leakage: What must not leak between the splits, if that is looked for in the same pass.
     """
 
     examples: str
     splits: Sequence[str]
     hints: schema_pb2.Schema | None = None
     options: StatsOptions = DEFAULT_OPTIONS
+    leakage: LeakageChecks | None = None
 
 
-def write_all_statistics(pipeline: beam.Pipeline, description: Description, out: str) -> None:
-    """Add to `pipeline` what describes splits of examples and writes to the folder `out`."""
+def write_all_statistics(runner: Beam, description: Description, out: str) -> None:
+    """Describe splits of examples, and write `Split-<name>/FeatureStats.pb` for each below `out`.
+
+    Ranges are merged in their order as they arrive. What was measured about leakage stands beside, in `Leakage.json`.
+    """
+    checks, schema = description.leakage, arrow_schema(description.examples)
+    if checks is None:
+        _describe(runner, description, out, read_columns(schema, description.hints, description.options))
+        return
+    only = description.options.feature_allowlist
+    os.makedirs(out, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".leakage-", dir=out) as folder:
+        search = plan_search(checks, schema, description.splits, folder, only)
+        columns = read_columns(schema, description.hints, description.options, search.needed_columns())
+        gathered = _describe(runner, description, out, columns, search)
+        write_leakage(out, measure(gathered, search, description.examples))
+
+
+def _describe(
+    runner: Beam, description: Description, out: str, columns: pa.Schema, search: LeakageSearch | None = None
+) -> dict[str, RangeLeakage]:
     ranges = [each for split in description.splits for each in plan_ranges(description.examples, split)]
-    columns = read_columns(arrow_schema(description.examples), description.hints, description.options)
-    _ = (
-        pipeline
-        | "Ranges" >> beam.Create(ranges)
-        | "Describe" >> beam.ParDo(DescribeRange(columns, description.hints, description.options))
-        | "By split" >> beam.GroupByKey()
-        | "Merge and write" >> beam.ParDo(WriteStatistics(out))
+    hints = description.hints.SerializeToString() if description.hints is not None else None
+    described = runner.map_ranges(
+        "StatisticsGen", DescribeRange(columns, hints, description.options, search), ranges, staging=out
     )
+    merged: dict[str, RangeStatistics] = {}
+    leaks: dict[str, RangeLeakage] = {}
+    for range_, pickled in zip(ranges, described, strict=True):
+        statistics, leakage = pickle.loads(pickled)  # noqa: S301 - made by DescribeRange
+        if range_.split in merged:
+            merged[range_.split].merge(statistics)
+        else:
+            merged[range_.split] = statistics
+        if leakage is not None and range_.split in leaks:
+            leaks[range_.split].merge(leakage)
+        elif leakage is not None:
+            leaks[range_.split] = leakage
+    for split, whole in merged.items():
+        write_statistics(out, split, whole.proto())
+    return leaks
 
 
-def read_columns(columns: pa.Schema, hints: schema_pb2.Schema | None, options: StatsOptions) -> pa.Schema:
-    """Return the columns that have to be read.
+def read_columns(
+    columns: pa.Schema, hints: schema_pb2.Schema | None, options: StatsOptions, others: Iterable[str] = ()
+) -> pa.Schema:
+    """Return the columns that have to be read: those that are described, those that options name, and `others`.
 
     Raises:
         DataError: The options name a column that there isn't, or one that can't be used so.
@@ -136,8 +169,8 @@ def read_columns(columns: pa.Schema, hints: schema_pb2.Schema | None, options: S
         raise DataError(str(error)) from error
     if options.feature_allowlist is None:
         return columns
-    wanted = {name for names in options.columns().values() for name in names}
+    wanted = {name for names in options.columns().values() for name in names}.union(others)
     for compound in compounds_of(hints).values() if hints is not None else ():
-        value, others = parts_of(compound)
-        wanted |= {value, *others}
+        value, parts = parts_of(compound)
+        wanted |= {value, *parts}
     return pa.schema([field for field in columns if field.name in wanted])

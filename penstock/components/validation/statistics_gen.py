@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from penstock.artifacts import Examples, ExampleStatistics, Schema
+from penstock.components.validation.leakage_config import LeakageChecks
 from penstock.components.validation.split_selection import kept_splits
 from penstock.components.validation.stats_options import StatsOptions
 from penstock.pipeline import Beam, Input, Output, component
@@ -16,6 +17,7 @@ def StatisticsGen(
     schema: Input[Schema] | None = None,
     exclude_splits: list[str] | None = None,
     stats_options: StatsOptions | None = None,
+    leakage: LeakageChecks | None = None,
     beam: Beam = Beam(),  # noqa: B008 - filled in by the executor
 ) -> None:
     """Describe every split of examples in one pass: presence, moments, quantiles, frequent values.
@@ -25,12 +27,15 @@ def StatisticsGen(
 
     Args:
         examples: What to describe.
-        statistics: `Split-<name>/FeatureStats.pb`, a `DatasetFeatureStatisticsList` that TFDV and Facets read.
+        statistics: `Split-<name>/FeatureStats.pb`, a `DatasetFeatureStatisticsList` that TFDV and Facets read; with
+            `leakage` also `Leakage.json`.
         schema: Says which integers are categories (their values are then counted like strings) and which strings
             are images (their sizes are then described). Without it all integers are numbers.
             It also names the sparse and weighted features, whose parts are then held against each other.
         exclude_splits: Splits that are not described.
         stats_options: Weights, slices, a sample, numbers of buckets, meanings, correlations.
+        leakage: What must not leak between the splits, nor from the label into a feature: measured in the same pass,
+            on all rows whatever the sample. `ExampleValidator` stops on it.
         beam: Filled in by the executor.
     """
     from penstock.components.validation.statistics_beam import Description, write_all_statistics
@@ -39,7 +44,6 @@ def StatisticsGen(
 
     splits = kept_splits("StatisticsGen", split_names(examples.path), exclude_splits)
     hints = read_schema(schema.path) if schema is not None else None
-    description = Description(examples.path, splits, hints, stats_options or StatsOptions())
-    with beam.pipeline("StatisticsGen") as pipeline:
-        write_all_statistics(pipeline, description, statistics.path)
+    description = Description(examples.path, splits, hints, stats_options or StatsOptions(), leakage)
+    write_all_statistics(beam, description, statistics.path)
     statistics.properties.update(span=examples.properties.get("span", 0), split_names=splits)
