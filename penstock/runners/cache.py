@@ -10,11 +10,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import msgspec
 
-from penstock.data import files
 from penstock.metadata.artifact_types import Artifact
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord
 from penstock.metadata.store import MetadataStore
@@ -22,6 +20,7 @@ from penstock.pipeline.definition import load_symbol
 from penstock.pipeline.plan import Json, StepPlan
 from penstock.pipeline.runner import RunRequest
 from penstock.runners.layout import KEY, Layout
+from penstock.runners.seal import differences
 
 KEY_VERSION = 1
 
@@ -160,7 +159,7 @@ class Cache:
                     return f"the files of its output {name} are gone"
                 if not path.startswith(os.path.join(folder, "")):
                     continue  # an importer's artifact lies elsewhere and was hashed just now
-                problems = differences(path, record, deep=self.request.verify)
+                problems = differences(path, record.bytes_digest, deep=self.request.verify)
                 if problems:
                     return f"its output {name} is damaged: {problems[0]}"
         return ""
@@ -175,26 +174,6 @@ def _too_old(step: StepPlan, execution: ExecutionRecord) -> str:
     if step.cache_seconds is None or age <= step.cache_seconds:
         return ""
     return f"its result of run {execution.run} is older than the step's cache allows ({step.cache_seconds:,.0f} s)"
-
-
-def differences(path: str, record: ArtifactRecord, *, deep: bool) -> list[str]:
-    """Compare an artifact's files with what is recorded of them.
-
-    Args:
-        path: Where they lie; something does.
-        record: The artifact.
-        deep: Read every file, instead of comparing names and sizes only. A single file is always read.
-
-    Returns:
-        One sentence for each difference.
-    """
-    if not os.path.isdir(path):
-        return [] if files.sha256_of(path) == record.bytes_digest else ["The file has another content."]
-    problems = files.check_manifest(path, deep=deep)
-    if not deep or problems:
-        return problems
-    recorded = hashlib.sha256(Path(path, files.MANIFEST).read_bytes()).hexdigest() == record.bytes_digest
-    return [] if recorded else ["The manifest is another than the recorded one."]
 
 
 def effect_gone(reference: str, execution: ExecutionRecord, layout: Layout) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import inspect
-import json
 import os
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import parameters, step
 from penstock.pipeline.annotations import FileEntry, Files, ModuleFile, Secret
 from penstock.pipeline.beam import Beam
-from penstock.pipeline.definition import SINGLE_VALUE, Component, ComponentSpec, load_symbol
+from penstock.pipeline.definition import Component, ComponentSpec, load_symbol
 from penstock.pipeline.errors import GateFailed, ParameterError, PenstockError, PlatformError, Skip, UserCodeError
 from penstock.pipeline.task import (
     COMPLETE,
@@ -33,10 +33,9 @@ from penstock.pipeline.task import (
     Progress,
     Task,
     TaskArtifact,
-    TaskOutput,
 )
+from penstock.runners import conduct, outputs
 
-VALUE_FILE = "value.json"
 MASK = "***"
 Report = Callable[[Progress], None]
 
@@ -56,16 +55,20 @@ def execute(task: Task, report: Report) -> Outcome:
     )
     step.enter(context)
     made: dict[str, Artifact] = {}
+    before: Surroundings | None = None
     try:
+        before = look_around(task)
         outcome = _run(task, made)
     except Skip as skip:
         outcome = Outcome(execution=task.execution, state=SKIPPED, reason=_clean(str(skip), task))
     except GateFailed as refusal:
-        outcome = failed(task, refusal, _salvage(task, made))
+        outcome = failed(task, refusal, outputs.salvage(task, made))
     except BaseException as error:
         outcome = failed(task, error, {})
     finally:
         step.enter(None)
+    if before is not None:
+        outcome = _judged(task, before, outcome)
     facts = meter.facts(context.parts, _bytes_in(task), sum(info.bytes for info in outcome.outputs.values()))
     return msgspec.structs.replace(outcome, facts=facts)
 
@@ -75,6 +78,41 @@ def failed(task: Task, error: BaseException, outputs: dict[str, OutputInfo]) -> 
     failure = describe(error, task)
     reason = failure.message if failure.gate else f"{failure.type}: {failure.message}"
     return Outcome(execution=task.execution, state=FAILED, outputs=outputs, failure=failure, reason=reason)
+
+
+def _judged(task: Task, before: Surroundings, outcome: Outcome) -> Outcome:
+    """Return the outcome, failed where the step has done what no step may."""
+    try:
+        conduct.judge(task, before.inputs, before.names)
+    except UserCodeError as error:
+        if outcome.failure is None or outcome.failure.gate:
+            return failed(task, error, {})
+        worse = msgspec.structs.replace(outcome.failure, message=f"{outcome.failure.message}. {error}")
+        return msgspec.structs.replace(outcome, failure=worse, reason=f"{outcome.reason}. {error}")
+    return outcome
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a step finds: the stamps of each input's files by (input, path), and the names in its working directory."""
+
+    inputs: Mapping[tuple[str, str], Mapping[str, files.Stamp]]
+    names: frozenset[str]
+
+
+def look_around(task: Task) -> Surroundings:
+    """Take note of what a step finds; some microseconds a file, nothing is read.
+
+    Raises:
+        PlatformError: An input isn't as it was published: what came of it would stand under a wrong digest.
+    """
+    found: dict[tuple[str, str], Mapping[str, files.Stamp]] = {}
+    for name, given in task.inputs.items():
+        for each in given:
+            conduct.check_input(task, name, each)
+            found[name, each.path] = files.stamps(each.path)
+    names = os.listdir(task.code_root) if os.path.isdir(task.code_root) else ()
+    return Surroundings(found, frozenset(names))
 
 
 class Meter:
@@ -98,7 +136,7 @@ class Meter:
 
 def _run(task: Task, made: dict[str, Artifact]) -> Outcome:
     if not task.component:
-        return Outcome(execution=task.execution, state=COMPLETE, outputs=_import(task))
+        return Outcome(execution=task.execution, state=COMPLETE, outputs=outputs.import_outside(task))
     with step.timed("bind"):
         component = load_component(task)
         arguments = bind(task, component.spec, made)
@@ -106,10 +144,10 @@ def _run(task: Task, made: dict[str, Artifact]) -> Outcome:
             _apply(load_symbol(task.precondition), arguments)
     with step.timed("function"):
         returned = component.function(**arguments)
-    values = _values(task, component.spec, returned)
+    values = outputs.values_of(task, component.spec, returned)
     with step.timed("digest"):
-        infos = {name: _finish(task, name, artifact.properties) for name, artifact in made.items()}
-        infos |= {name: _write_value(task, name, value) for name, value in values.items()}
+        infos = {name: outputs.finish(task, name, artifact.properties) for name, artifact in made.items()}
+        infos |= {name: outputs.write_value(task, name, value) for name, value in values.items()}
     return Outcome(execution=task.execution, state=COMPLETE, outputs=infos, values=values)
 
 
@@ -209,95 +247,6 @@ def _artifact(kind: type[Artifact], given: TaskArtifact) -> Artifact:
         digest=given.digest,
         bytes_digest=given.bytes_digest,
     )
-
-
-def _values(task: Task, spec: ComponentSpec, returned: Any) -> dict[str, Any]:
-    if not spec.values:
-        return {}
-    named = returned._asdict() if hasattr(returned, "_asdict") else {SINGLE_VALUE: returned}
-    checked: dict[str, Any] = {}
-    for name, annotation in spec.values.items():
-        try:
-            plain = parameters.to_json(named.get(name))
-            checked[name] = parameters.to_json(parameters.convert(plain, annotation))
-            json.dumps(checked[name], allow_nan=False)
-        except (TypeError, ValueError) as error:  # msgspec's are ValueErrors
-            raise UserCodeError(
-                f"{spec.name}() declares that it returns {name}: {inspect.formatannotation(annotation)}, "
-                f"and returned {named.get(name)!r:.60} ({error})."
-            ) from None
-    return checked
-
-
-def _write_value(task: Task, name: str, value: Any) -> OutputInfo:
-    os.makedirs(task.outputs[name].path, exist_ok=True)
-    with open(os.path.join(task.outputs[name].path, VALUE_FILE), "w", encoding="utf-8") as file:
-        json.dump(value, file, sort_keys=True)
-    return _finish(task, name, {"value": value})
-
-
-def _finish(task: Task, name: str, properties: Mapping[str, Any]) -> OutputInfo:
-    """Digest one output where it lies and write its manifest."""
-    output = task.outputs[name]
-    if not os.path.exists(output.path) or (os.path.isdir(output.path) and not os.listdir(output.path)):
-        raise UserCodeError(
-            f"{task.step} left its output {name!r} empty. Write files into {name}.path, a folder made for it."
-        )
-    entries = files.hash_tree(output.path)
-    in_folder = os.path.isdir(output.path)
-    return OutputInfo(
-        type=output.type,
-        digest=_digest(output, entries),
-        bytes_digest=files.write_manifest(output.path, entries) if in_folder else entries[0].sha256,
-        properties=_properties(task, name, properties),
-        bytes=sum(entry.size for entry in entries),
-        files=len(entries),
-    )
-
-
-def _properties(task: Task, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        plain: dict[str, Any] = parameters.to_json(dict(properties))
-    except TypeError as error:
-        raise UserCodeError(
-            f"{task.step} sets {name}.properties to what JSON can't carry: {error}. Use numbers, text, lists and dicts."
-        ) from None
-    return plain
-
-
-def _digest(output: TaskOutput, entries: list[files.FileHash]) -> str:
-    if output.digest == Artifact.DIGEST:
-        return files.digest_entries(entries)
-    try:
-        found: str = load_symbol(output.digest)(output.path)
-    except Exception as error:
-        raise UserCodeError(f"What lies at {output.path} is no valid {output.type}: {error}") from error
-    return found
-
-
-def _salvage(task: Task, made: Mapping[str, Artifact]) -> dict[str, OutputInfo]:
-    """Digest what a refusing gate has written, so that it can be looked at."""
-    salvaged: dict[str, OutputInfo] = {}
-    for name, artifact in made.items():
-        with suppress(UserCodeError):  # what isn't whole isn't published; the refusal itself counts
-            salvaged[name] = _finish(task, name, artifact.properties)
-    return salvaged
-
-
-def _import(task: Task) -> dict[str, OutputInfo]:
-    """Digest an artifact from outside where it lies."""
-    name, output = next(iter(task.outputs.items()))
-    entries = files.hash_tree(output.path)
-    info = OutputInfo(
-        type=output.type,
-        digest=_digest(output, entries),
-        bytes_digest=files.digest_entries(entries),
-        uri=output.path,
-        properties=task.parameters,
-        bytes=sum(entry.size for entry in entries),
-        files=len(entries),
-    )
-    return {name: info}
 
 
 def describe(error: BaseException, task: Task) -> Failure:

@@ -10,11 +10,11 @@ from typing import Literal
 
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord
 from penstock.metadata.store import MetadataStore
-from penstock.runners.cache import differences
 from penstock.runners.layout import Layout
 from penstock.runners.publisher import Publisher
 from penstock.runners.recovery import recover
 from penstock.runners.retention import live_runs, remove, stale_staging
+from penstock.runners.seal import differences
 
 ENDED = ("CANCELED", "FAILED", "SKIPPED")
 Kind = Literal["missing", "damaged", "orphan", "stuck", "leftover"]
@@ -47,7 +47,7 @@ def check(store: MetadataStore, layout: Layout, *, deep: bool = False) -> list[F
     Args:
         store: The metadata store.
         layout: The root.
-        deep: Read every file and compare its sha256, instead of names and sizes only.
+        deep: Read every file and compare its sha256, instead of names, sizes and what was changed later.
     """
     live = live_runs(layout)
     found = [*_stuck(store, live), *_artifacts(store, layout, deep), *_orphans(store, layout, live)]
@@ -83,7 +83,7 @@ def _artifacts(store: MetadataStore, layout: Layout, deep: bool) -> Iterator[Fin
         if not os.path.exists(path):
             yield _unusable("missing", artifact, path, "Its files are gone.")
             continue
-        problems = differences(path, artifact, deep=deep) if deep or os.path.isdir(path) else []
+        problems = differences(path, artifact.bytes_digest, deep=deep)
         if problems:
             more = f" ({len(problems)} problems)" if len(problems) > 1 else ""
             yield _unusable("damaged", artifact, path, f"{problems[0]}{more}")

@@ -330,8 +330,8 @@ FAILURES: dict[str, tuple[str, str, str, str]] = {
               "user code", ""),
     "wrong_type": ("UserCodeError", "wrong_type() declares that it returns value: int, and returned 'three' "
                    "(Expected `int`, got `str`).", "user code", ""),
-    "wrong_named": ("UserCodeError", "wrong_named() declares that it returns accuracy: float, and returned None "
-                    "(Expected `float`, got `null`).", "user code", ""),
+    "wrong_named": ("UserCodeError", "wrong_named() declares that it returns a NamedTuple of accuracy, rows, "
+                    "and returned {'accuracy': 1.0}.", "user code", ""),
     "not_a_number": ("UserCodeError", "not_a_number() declares that it returns value: float, and returned nan "
                      "(Out of range float values are not JSON compliant).", "user code", ""),
     "unserialisable": ("UserCodeError", "unserialisable sets out.properties to what JSON can't carry: a value of type "

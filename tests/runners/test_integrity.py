@@ -95,11 +95,27 @@ def test_damage_is_found_and_repaired_and_the_next_run_is_whole(
     assert project.text(again, "follow", "more") == "a."
 
 
-def test_same_size_damage_needs_a_deep_look(project: Project) -> None:
+def test_same_size_damage_is_found_by_its_time_of_change(project: Project) -> None:
     project.write(CHAIN)
-    alter(project.run(), project)
+    result = project.run()
+    file = note(result) / "note.txt"
+    before = file.stat()
+    alter(result, project)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    (finding,) = found(project)
+
+    assert "note.txt has another content than the manifest says." in finding.what
+
+
+def test_bit_that_rotted_on_the_disk_needs_a_deep_look(project: Project) -> None:
+    project.write(CHAIN)
+    result = project.run()
+    alter(result, project)
+    os.utime(note(result).parent / "outcome.json")  # as if the file system had seen no change since
 
     assert found(project) == []
+    assert [each.kind for each in found(project, deep=True)] == ["damaged"]
 
 
 def test_execution_without_a_process_is_stuck_until_repaired(project: Project) -> None:
