@@ -194,8 +194,9 @@ class Extent:
 def standard_histogram(distribution: Distribution, extent: Extent, buckets: int = HISTOGRAM_BUCKETS) -> Histogram:
     """Return a histogram of buckets of equal width over the finite values, and one for each kind of infinity.
 
-    A bucket holds its upper bound, the first one its lower bound too. Counts are exact where the distribution is, and
-    otherwise interpolated between its values.
+    A bucket holds its upper bound, the first one its lower bound too. Counts are exact where the distribution is.
+    Otherwise they are interpolated between its values, and how many numbers are up to a bucket's end is right to
+    within 2% of them.
     """
     histogram = Histogram(type=Histogram.STANDARD)
     if extent.below:
@@ -225,7 +226,12 @@ def _add_equal_width(histogram: Histogram, distribution: Distribution, extent: E
 
 
 def _counts_at(bounds: Floats, values: Floats, counts: Floats, exact: bool) -> Floats:
-    if not exact:
-        return np.interp(bounds, values, counts)
-    at: Floats = counts[np.searchsorted(values, bounds, side="right") - 1]
-    return at
+    at = np.searchsorted(values, bounds, side="right") - 1
+    if exact:
+        known: Floats = counts[at]
+        return known
+    # Steps of more than the error are many times the same number: these stand where they are, the others are spread.
+    steps = np.diff(counts, prepend=0.0)
+    heavy = np.where(steps > RANK_ERROR * counts[-1], steps, 0.0)
+    reached: Floats = np.interp(bounds, values, np.cumsum(steps - heavy)) + np.cumsum(heavy)[at]
+    return reached

@@ -22,8 +22,10 @@ def StatisticsGen(
 ) -> None:
     """Describe every split of examples in one pass: presence, moments, quantiles, frequent values.
 
-    Counts, moments and extremes are exact. Quantiles are right to within 1% of the rows. The number of distinct
-    strings and their counts are exact up to 4,096 distinct ones.
+    Counts, moments and extremes are exact, whatever the shards. Quantiles are exact for up to 512 distinct numbers,
+    and right to within 1% of the rows beyond. Counts of strings and the number of distinct ones are exact for up to
+    4,096 distinct ones; beyond, a count is too low by at most 1/4096 of the values, and the number of distinct ones is
+    right to within 6.25%. What is only within bounds may depend on the shards of the examples, never on the workers.
 
     Args:
         examples: What to describe.

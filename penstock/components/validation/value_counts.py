@@ -9,10 +9,18 @@ import pyarrow.compute as pc
 from tfx_bsl.sketches import KmvSketch, MisraGriesSketch
 
 CAPACITY = 4096
-"""Counts and the number of distinct values are exact for this many distinct values.
+"""Counts and the number of distinct values are exact, and don't depend on sharding, for this many distinct values."""
 
-Beyond it a count of n values is at most n / 4096 too low and a value that is rarer than that may be left out; the
-number of distinct values has a standard error of 1.6%.
+COUNT_ERROR = 1.0 / CAPACITY
+"""Beyond `CAPACITY` a count is never too high, and too low by at most this fraction of all values, merged in any order.
+
+A value that is rarer than that may be left out; one that is more frequent is named.
+"""
+
+DISTINCT_ERROR = 4.0 / CAPACITY**0.5
+"""Beyond `CAPACITY` the number of distinct values is right to within this fraction: four standard errors of 1.6%.
+
+It depends on the values alone, not on how they are sharded or merged.
 """
 
 INVALID_UTF8 = "__BYTES_VALUE__"
