@@ -40,6 +40,11 @@ def batch_of(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
+def weight_of(row: Mapping[str, Any]) -> int:
+    """Returns about how many bytes a row's values hold, so that rows with long texts are gathered by fewer."""
+    return sum(len(value) if isinstance(value, str | bytes | list) else 8 for value in row.values())
+
+
 def array_of(values: list[Any], column: str) -> pa.Array:
     """Returns the values of a column in the narrowest type that holds them.
 

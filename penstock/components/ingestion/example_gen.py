@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,9 +21,11 @@ from penstock.data.row_filter import RowFilter
 from penstock.data.spans import PARAMETERS as SPAN_PARAMETERS
 from penstock.data.spans import SpanChoice
 from penstock.data.splits import Splits
-from penstock.pipeline import Beam, DataError, FileEntry, Files, ParameterError
+from penstock.pipeline import Beam, DataError, FileEntry, Files, ParameterError, UserCodeError
 
 if TYPE_CHECKING:
+    import apache_beam
+
     from penstock.components.ingestion.ingestion_beam import Ingested
     from penstock.data.row_source import RowSource
 
@@ -187,6 +190,44 @@ def ingest(
         "rows": ingested.rows,
     }
     return ingested
+
+
+def ingest_landed(
+    component: str,
+    examples: Examples,
+    choice: Choice,
+    beam: Beam,
+    *,
+    transform: apache_beam.PTransform,
+    origin: str,
+    span: int = 0,
+) -> None:
+    """Makes examples of the elements of a PTransform, landed below the examples' folder while that lasts.
+
+    Raises:
+        DataError: The data is at fault.
+        UserCodeError: The PTransform failed.
+    """
+    from penstock.components.ingestion.landing_beam import land
+
+    folder = os.path.join(examples.path, ".landing")
+    try:
+        try:
+            rows = land(beam, transform, folder, label=component, origin=origin)
+        except DataFormatError as error:
+            raise DataError(f"{component}: {_without_stage(error)}") from None
+        except Exception as error:
+            raise UserCodeError(
+                f"{component}: {origin} failed: {type(error).__name__}: {_without_stage(error)}"
+            ) from error
+        ingest(component, examples, choice, beam, source=selected(rows, choice), span=span)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _without_stage(error: Exception) -> str:
+    """Returns a message without the stage that Beam adds to it."""
+    return str(error).partition(" [while running")[0]
 
 
 def check_on_bad_rows(component: str, on_bad_rows: str) -> bool:
