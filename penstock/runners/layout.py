@@ -15,9 +15,15 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from penstock.pipeline.errors import PlatformError
+
+LEAST_ROOM = 1 << 20
+"""Bytes that must be left on the root's disk for a run to start: the metadata of its first step alone take as many."""
 
 OUTCOME = "outcome.json"
 KEY = "_key.json"
@@ -95,6 +101,30 @@ class Layout:
         """Return what is recorded of a path: relative to the root when it lies below."""
         inside = path.startswith(self.root + os.sep)
         return os.path.relpath(path, self.root) if inside else path
+
+
+def prepare_root(layout: Layout) -> None:
+    """Make a root usable.
+
+    Raises:
+        PlatformError: It can't be made or written, or its disk is full.
+    """
+    try:
+        os.makedirs(os.path.join(layout.root, ".staging"), exist_ok=True)
+        probe = os.path.join(layout.root, ".staging", f".probe-{os.getpid()}")
+        with open(probe, "w", encoding="ascii"):
+            os.unlink(probe)
+    except OSError as error:
+        raise PlatformError(
+            f"The root {layout.root} can't be written: {error.strerror}. Choose another with --root DIR, or repair "
+            f"its permissions."
+        ) from error
+    room = shutil.disk_usage(layout.root).free
+    if room < LEAST_ROOM:
+        raise PlatformError(
+            f"The disk of the root {layout.root} is full: {room / 1e6:.1f} MB are left. Free some space there, or "
+            f"choose another with --root DIR."
+        )
 
 
 @dataclass

@@ -35,17 +35,14 @@ from penstock.runners.cache import artifact_of
 from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, component_of, value_of
 from penstock.runners.events import RunLog
 from penstock.runners.executor import describe, full_disk
-from penstock.runners.layout import Layout, acquire_lock, new_id
+from penstock.runners.layout import Layout, acquire_lock, new_id, prepare_root
 from penstock.runners.partial_driver import PartialDriver
-from penstock.runners.pool import Interrupts, WorkerPool
+from penstock.runners.pool import Interrupts, WorkerPool, Workers
 from penstock.runners.publisher import Publisher
 from penstock.runners.recovery import recover
 from penstock.runners.scheduler import CACHED, Scheduler
 from penstock.runners.selection import check_results, scope_of
 from penstock.runners.step_names import check_names
-
-LEAST_ROOM = 1 << 20
-"""Bytes that must be left on the root's disk for a run to start: the metadata of its first step alone take as many."""
 
 
 class LocalRunner:
@@ -66,52 +63,40 @@ class LocalRunner:
         capacity.check_claims(steps_in(plan.nodes), total)
         layout = Layout(request.root)
         prepare_root(layout)
-        with ExitStack() as stack:
-            store = stack.enter_context(MlmdStore.open(layout.database))
-            recover(store, layout)
-            if request.selection:
-                check_results(store, plan, scope_of(plan, request.selection))
-            run = new_id()
-            lock = acquire_lock(layout, run)
-            stack.callback(lock.drop)
-            traced = tracing.configured() if tracing.ENDPOINTS & os.environ.keys() else ()
-            log = RunLog(run, layout.run(run), (*request.observers, *traced))
-            stack.callback(log.close)
-            stack.callback(shutil.rmtree, layout.staging(run), True)
-            pool = WorkerPool(workers, layout.root)
-            stack.callback(pool.close)  # the first to be called: nobody writes any more when staging is removed
-            driver_class = PartialDriver if request.selection else Driver
-            driver = driver_class(run, plan, request, store, layout, layout.hashes)
-            stack.callback(driver.close)
-            interrupts = stack.enter_context(Interrupts())
-            scheduler = Scheduler(plan.nodes, total)
-            result = _LocalRun(driver, Publisher(store, layout), pool, scheduler, log, interrupts).run()
-            lock.release()  # all is recorded; after an exception the next start sees to what isn't
-            return result
+        try:
+            with ExitStack() as stack:
+                store = self._open_store(layout, stack)
+                if request.selection:
+                    check_results(store, plan, scope_of(plan, request.selection))
+                run = new_id()
+                lock = acquire_lock(layout, run)
+                stack.callback(lock.drop)
+                traced = tracing.configured() if tracing.ENDPOINTS & os.environ.keys() else ()
+                log = RunLog(run, layout.run(run), (*request.observers, *traced))
+                stack.callback(log.close)
+                stack.callback(shutil.rmtree, layout.staging(run), True)
+                pool = self._workers(workers, layout)
+                stack.callback(pool.close)  # the first to be called: nobody writes any more when staging is removed
+                driver_class = PartialDriver if request.selection else Driver
+                driver = driver_class(run, plan, request, store, layout, layout.hashes)
+                stack.callback(driver.close)
+                interrupts = stack.enter_context(Interrupts())
+                scheduler = Scheduler(plan.nodes, total)
+                result = _LocalRun(driver, Publisher(store, layout), pool, scheduler, log, interrupts).run()
+                lock.release()  # all is recorded; after an exception the next start sees to what isn't
+                return result
+        except StoreError as error:
+            raise PlatformError(str(error)) from error
 
+    def _open_store(self, layout: Layout, stack: ExitStack) -> MetadataStore:
+        """Return the store of a root, open until the stack is closed; dead runs are seen to."""
+        store = stack.enter_context(MlmdStore.open(layout.database))
+        recover(store, layout)
+        return store
 
-def prepare_root(layout: Layout) -> None:
-    """Make a root usable.
-
-    Raises:
-        PlatformError: It can't be made or written, or its disk is full.
-    """
-    try:
-        os.makedirs(os.path.join(layout.root, ".staging"), exist_ok=True)
-        probe = os.path.join(layout.root, ".staging", f".probe-{os.getpid()}")
-        with open(probe, "w", encoding="ascii"):
-            os.unlink(probe)
-    except OSError as error:
-        raise PlatformError(
-            f"The root {layout.root} can't be written: {error.strerror}. Choose another with --root DIR, or repair "
-            f"its permissions."
-        ) from error
-    room = shutil.disk_usage(layout.root).free
-    if room < LEAST_ROOM:
-        raise PlatformError(
-            f"The disk of the root {layout.root} is full: {room / 1e6:.1f} MB are left. Free some space there, or "
-            f"choose another with --root DIR."
-        )
+    def _workers(self, size: int, layout: Layout) -> Workers:
+        """Return what tasks are given to."""
+        return WorkerPool(size, layout.root)
 
 
 @dataclass
@@ -120,7 +105,7 @@ class _LocalRun:
 
     driver: Driver
     publisher: Publisher
-    pool: WorkerPool
+    pool: Workers
     scheduler: Scheduler
     log: RunLog
     interrupts: Interrupts

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from penstock.pipeline.task import (
     COMPLETE,
@@ -61,6 +61,30 @@ class Worker:
     done: int = 0
     peak: int = 0
     unread: bytearray = field(default_factory=bytearray)
+
+
+class Workers(Protocol):
+    """What a run gives its tasks to; `WorkerPool` does them in processes of its own."""
+
+    @property
+    def busy(self) -> list[Task]:
+        """The tasks under way."""
+
+    @property
+    def free(self) -> int:
+        """How many more tasks can be taken now."""
+
+    def submit(self, task: Task) -> None:
+        """Take a task; there must be a free place."""
+
+    def events(self, timeout: float | None = None) -> list[WorkerEvent]:
+        """Wait for news, for some seconds at most, and return it."""
+
+    def end(self, task: Task, failure: Failure) -> Outcome:
+        """Stop a task and return what is to be said of it."""
+
+    def close(self) -> None:
+        """Stop everything."""
 
 
 class WorkerPool:
