@@ -3,6 +3,7 @@ from .evaluation.metrics import Metric as Metric
 from .graph import Importer as Importer
 from .ingestion.avro_example_gen import AvroExampleGen as AvroExampleGen
 from .ingestion.beam_example_gen import BeamExampleGen as BeamExampleGen
+from .ingestion.bigquery_example_gen import BigQueryExampleGen as BigQueryExampleGen
 from .ingestion.csv_example_gen import CsvExampleGen as CsvExampleGen
 from .ingestion.custom_example_gen import CustomExampleGen as CustomExampleGen
 from .ingestion.examples_exporter import ExamplesExporter as ExamplesExporter

@@ -16,8 +16,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from penstock.components import sparse_tensors
-from penstock.data import codec
+from penstock.data import codec, sparse_tensors
 from penstock.data.raw_feature import RawFeature
 from penstock.data.tensors import parsing_spec, to_raw
 

@@ -15,7 +15,8 @@ condition is true are kept.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class RowFilter:
     def expression(self) -> pc.Expression:
         """Returns the condition as an Arrow expression over columns by name."""
         return _condition(self._tree)
+
+    def sql(self, quoted: Callable[[str], str]) -> str:
+        """Returns the condition as GoogleSQL has it; `quoted` returns a column's name as it is to be written."""
+        return _sql(self._tree, quoted)
 
 
 def _parsed(text: str) -> ast.expr:
@@ -172,6 +177,40 @@ def _field(node: ast.expr) -> Any:
     import pyarrow.compute as pc
 
     return pc.field(_column(node))
+
+
+def _sql(node: ast.expr, quoted: Callable[[str], str]) -> str:
+    if isinstance(node, ast.BoolOp):
+        joined = " AND " if isinstance(node.op, ast.And) else " OR "
+        return f"({joined.join(_sql(value, quoted) for value in node.values)})"
+    if isinstance(node, ast.UnaryOp):
+        return f"(NOT {_sql(node.operand, quoted)})"
+    assert isinstance(node, ast.Compare)
+    pairs = [f"({_sql_comparison(*pair, quoted)})" for pair in _pairs(node)]
+    return pairs[0] if len(pairs) == 1 else f"({' AND '.join(pairs)})"
+
+
+def _sql_comparison(left: ast.expr, operator: ast.cmpop, right: ast.expr, quoted: Callable[[str], str]) -> str:
+    def side(node: ast.expr) -> str:
+        name = _column(node)
+        return _sql_literal(node) if name is None else quoted(name)
+
+    if isinstance(operator, ast.Is | ast.IsNot):
+        return f"{side(left)} IS {'NOT ' if isinstance(operator, ast.IsNot) else ''}NULL"
+    if isinstance(operator, ast.In | ast.NotIn):
+        assert isinstance(right, ast.List | ast.Tuple)
+        inside = ", ".join(map(_sql_literal, right.elts))
+        return f"{side(left)} {'NOT ' if isinstance(operator, ast.NotIn) else ''}IN ({inside})"
+    written = {"==": "=", "!=": "<>"}
+    return f"{side(left)} {written.get(_COMPARISONS[type(operator)], _COMPARISONS[type(operator)])} {side(right)}"
+
+
+def _sql_literal(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        return str(node.value).upper()
+    value = _literal(node, "")
+    # JSON's escapes are GoogleSQL's too, but for pairs of surrogates.
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def columns_needed(columns: Sequence[str] | None, row_filter: RowFilter | None) -> list[str] | None:

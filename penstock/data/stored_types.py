@@ -37,7 +37,7 @@ def stored_type(type_: pa.DataType, column: str) -> pa.DataType:
         return stored_type(type_.storage_type, column)
     if pa.types.is_dictionary(type_):
         return stored_type(type_.value_type, column)
-    if is_list(type_) and not is_list(type_.value_type):
+    if is_list(type_) and not pa.types.is_nested(type_.value_type):
         return pa.list_(stored_type(type_.value_type, column))
     found = _scalar_type(type_)
     if found is None:

@@ -15,7 +15,7 @@ PUBLIC = {
         on_exit one_of otherwise pipeline run_status step when
     """,
     "penstock.components": """
-        AvroExampleGen BeamExampleGen CsvExampleGen CustomExampleGen CustomRule DistributionValidator
+        AvroExampleGen BeamExampleGen BigQueryExampleGen CsvExampleGen CustomExampleGen CustomRule DistributionValidator
         DistributionValidatorConfig EvalArgs Evaluator ExampleDiff ExampleValidator ExamplesDiff
         ExamplesExporter FeatureComparator ImportExampleGen ImportSchemaGen Importer JsonlExampleGen
         LeakageChecks Metric ParquetExampleGen Pusher SchemaGen SqlExampleGen StatisticsGen StatsOptions

@@ -21,7 +21,7 @@ from penstock.data.row_filter import RowFilter
 from penstock.data.spans import PARAMETERS as SPAN_PARAMETERS
 from penstock.data.spans import SpanChoice
 from penstock.data.splits import Splits
-from penstock.pipeline import Beam, DataError, FileEntry, Files, ParameterError, UserCodeError
+from penstock.pipeline import Beam, DataError, FileEntry, Files, ParameterError, PenstockError, UserCodeError
 
 if TYPE_CHECKING:
     import apache_beam
@@ -201,12 +201,22 @@ def ingest_landed(
     transform: apache_beam.PTransform,
     origin: str,
     span: int = 0,
+    fault: type[PenstockError] = UserCodeError,
 ) -> None:
     """Makes examples of the elements of a PTransform, landed below the examples' folder while that lasts.
 
+    Args:
+        component: Its name, for messages.
+        examples: The output.
+        choice: Rows, columns and splits.
+        beam: Where the work runs.
+        transform: Makes the rows.
+        origin: Who that is, for messages.
+        span: What is recorded.
+        fault: The error to raise when it fails.
+
     Raises:
         DataError: The data is at fault.
-        UserCodeError: The PTransform failed.
     """
     from penstock.components.ingestion.landing_beam import land
 
@@ -217,9 +227,7 @@ def ingest_landed(
         except DataFormatError as error:
             raise DataError(f"{component}: {_without_stage(error)}") from None
         except Exception as error:
-            raise UserCodeError(
-                f"{component}: {origin} failed: {type(error).__name__}: {_without_stage(error)}"
-            ) from error
+            raise fault(f"{component}: {origin} failed: {type(error).__name__}: {_without_stage(error)}") from error
         ingest(component, examples, choice, beam, source=selected(rows, choice), span=span)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
