@@ -1,5 +1,6 @@
 """Statistics of tables against values computed independently, and the laws of merging."""
 
+import datetime
 import itertools
 import math
 import pickle
@@ -246,8 +247,10 @@ def test_infinities_show_in_mean_and_extremes():
     assert math.isnan(numeric.std_dev)
 
 
-def test_a_struct_column_is_refused_by_name():
-    table = pa.table({"s": [{"a": 1}]})
+def test_a_column_of_another_type_is_refused_by_name():
+    table = pa.table({"s": [{"a": [datetime.date(2026, 1, 1)]}]})
 
-    with pytest.raises(UnsupportedDataError, match=r"Column 's' is of type struct<a: int64>"):
+    with pytest.raises(
+        UnsupportedDataError, match=r"Column 's\.a' is of type list<.*date32.*>, which can't be described"
+    ):
         describe_table(table)

@@ -531,7 +531,10 @@ def test_anomalies_are_keyed_by_tfdvs_paths(name, path):
 @pytest.mark.parametrize(
     ("schema", "wish"),
     [
-        ("feature { name: 'x' type: STRUCT }", "'x': type STRUCT"),
+        (
+            "feature { name: 'x' type: STRUCT struct_domain { feature { name: 'y' group_presence { } } } }",
+            "'x.y': group_presence",
+        ),
         ("feature { name: 'x' type: INT group_presence { required: true } }", "'x': group_presence"),
         ("feature { name: 'x' type: INT sequence_metadata { } }", "'x': sequence_metadata"),
         ("feature { name: 'x' type: FLOAT float_domain { is_embedding: true } }", "float_domain.is_embedding"),

@@ -15,6 +15,7 @@ from penstock.components.validation.conformance import NEW_COLUMN, examine, miss
 from penstock.components.validation.dataset_rules import examine_dataset, unchecked_constraints
 from penstock.components.validation.draft import Draft, Environment, Finding, draft_of, in_use
 from penstock.components.validation.feature_inference import Inference, infer_feature
+from penstock.components.validation.feature_paths import Path, feature_at, features_by_path, parent_is_in
 from penstock.components.validation.feature_view import FeatureView, dataset_of, serialized_path, views
 from penstock.components.validation.semantic_rules import unchecked_meaning
 
@@ -35,6 +36,7 @@ class Anomaly:
         before: The feature as the schema has it; None where it has none.
         after: The feature, and its domain, changed so that the data would fit; None for the data set.
         constraints: The constraints of the data set, changed so that it would fit; None for a feature.
+        path: The names that lead to a field of structs; empty for any other feature.
         withdrawn: For a sparse or weighted feature: the fields of the schema in which it would be taken out of use.
     """
 
@@ -45,6 +47,12 @@ class Anomaly:
     after: Draft | None = None
     constraints: schema_pb2.DatasetConstraints | None = None
     withdrawn: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names that lead to the feature; none for the data set."""
+        return self.path or ((self.name,) if self.name else ())
 
     @property
     def is_error(self) -> bool:
@@ -54,8 +62,8 @@ class Anomaly:
     def proto(self) -> AnomalyInfo:
         """Return the anomaly in TFDV's format: one reason a finding, and their union."""
         info = AnomalyInfo(severity=self.severity)
-        if self.name:
-            info.path.step.append(self.name)
+        if self.steps:
+            info.path.step.extend(self.steps)
         for finding in self.findings:
             info.reason.add(type=finding.type, short_description=finding.short, description=finding.long)
         info.short_description = self.findings[0].short if len(self.findings) == 1 else _SEVERAL
@@ -92,7 +100,7 @@ class Validation:
             return anomalies
         anomalies.anomaly_name_format = Anomalies.SERIALIZED_PATH
         for anomaly in self.features:
-            anomalies.anomaly_info[serialized_path(anomaly.name)].CopyFrom(anomaly.proto())
+            anomalies.anomaly_info[serialized_path(*(anomaly.steps or ("",)))].CopyFrom(anomaly.proto())
         if self.dataset is not None:
             anomalies.dataset_anomaly_info.CopyFrom(self.dataset.proto())
         anomalies.drift_skew_info.extend(self.drift_skew)
@@ -125,8 +133,13 @@ def validate(
         anomaly, comparison = judge.seen(view, place)
         found.append(anomaly)
         compared.append(comparison)
+    seen = {view.path for view in views(dataset)}
+    found += [
+        judge.missing(path, feature, place)
+        for path, feature in features_by_path(schema).items()
+        if path not in seen and parent_is_in(path, seen)
+    ]
     present = tuple(view.name for view in views(dataset))
-    found += [judge.missing(feature, place) for feature in schema.feature if feature.name not in present]
     return Validation(
         schema,
         tuple(filter(None, found)),
@@ -151,7 +164,7 @@ def _undescribed(name: str) -> str:
 def environments(schema: schema_pb2.Schema) -> set[str]:
     """Return every environment that the schema names."""
     named = set(schema.default_environment)
-    for feature in schema.feature:
+    for feature in features_by_path(schema).values():
         named.update(feature.in_environment, feature.not_in_environment)
     return named
 
@@ -166,14 +179,14 @@ class _Judge:
 
     def seen(self, view: FeatureView, place: Environment) -> tuple[Anomaly | None, Comparison]:
         """Judge what the data has."""
-        compounds, known = compounds_of(self.schema), {each.name: each for each in self.schema.feature}
+        compounds, known = compounds_of(self.schema), feature_at(self.schema, view.path)
         if view.name in compounds:
             return self._compound(view, compounds[view.name]), Comparison()
-        if view.name in known:
-            return self._feature(view, draft_of(self.schema, known[view.name], place))
+        if known is not None:
+            return self._feature(view, draft_of(self.schema, known, place))
         if not view.is_column:
             return None, Comparison()
-        return _judged(view.name, [NEW_COLUMN], self.severities, after=_inferred(view)), Comparison()
+        return _judged(view.path, [NEW_COLUMN], self.severities, after=_inferred(view)), Comparison()
 
     def _feature(self, view: FeatureView, before: Draft) -> tuple[Anomaly | None, Comparison]:
         after = before.copy()
@@ -183,9 +196,9 @@ class _Judge:
             comparison = compare(view, after.feature, self.references)
             comparison.notes.extend(unchecked_meaning(view, before.feature))
             if comparison.measured.ListFields():
-                comparison.measured.path.step.append(view.name)
+                comparison.measured.path.step.extend(view.path)
         found = [*findings, *comparison.findings]
-        return _judged(view.name, found, self.severities, before=before, after=after), comparison
+        return _judged(view.path, found, self.severities, before=before, after=after), comparison
 
     def _compound(self, view: FeatureView, compound: Compound) -> Anomaly | None:
         named = {
@@ -194,31 +207,32 @@ class _Judge:
             "feature": [each.name for each in self.schema.feature if in_use(each)],
         }
         kinds = tuple(kind for kind, names in named.items() if view.name in names)
-        anomaly = _judged(view.name, examine_compound(view, compound, list(kinds[1:])), self.severities)
+        anomaly = _judged(view.path, examine_compound(view, compound, list(kinds[1:])), self.severities)
         return replace(anomaly, withdrawn=kinds) if anomaly is not None else None
 
-    def missing(self, feature: schema_pb2.Feature, place: Environment) -> Anomaly | None:
+    def missing(self, path: Path, feature: schema_pb2.Feature, place: Environment) -> Anomaly | None:
         """Judge what the data doesn't have."""
         before = draft_of(self.schema, feature, place)
         after = before.copy()
-        return _judged(feature.name, miss(after), self.severities, before=before, after=after)
+        return _judged(path, miss(after), self.severities, before=before, after=after)
 
     def whole(self, dataset: DatasetFeatureStatistics) -> Anomaly | None:
         """Judge the data set as a whole."""
         constraints = schema_pb2.DatasetConstraints()
         constraints.CopyFrom(self.schema.dataset_constraints)
         findings = examine_dataset(dataset, constraints, self.references)
-        return _judged("", findings, self.severities, constraints=constraints)
+        return _judged((), findings, self.severities, constraints=constraints)
 
 
 def _inferred(view: FeatureView) -> Draft:
     scratch = schema_pb2.Schema()
     infer_feature(view, scratch, Inference())
-    return draft_of(scratch, scratch.feature[0])
+    feature = feature_at(scratch, view.path)
+    return draft_of(scratch, feature or schema_pb2.Feature())
 
 
 def _judged(
-    name: str,
+    path: Path,
     findings: list[Finding],
     severities: Severities,
     *,
@@ -229,4 +243,5 @@ def _judged(
     if not findings:
         return None
     severity = max(severities.get(finding.type, AnomalyInfo.ERROR) for finding in findings)
-    return Anomaly(name, tuple(findings), severity, before, after, constraints)
+    nested = path if len(path) > 1 else ()
+    return Anomaly(".".join(path), tuple(findings), severity, before, after, constraints, path=nested)

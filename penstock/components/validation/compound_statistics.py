@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.statistics_pb2 import FeatureNameStatistics
 
 from penstock.components.validation.compound_rules import Compound, compounds_of
-from penstock.components.validation.weighted_statistics import lengths_of
+from penstock.components.validation.presence_statistics import lengths_of
 
 Lengths = npt.NDArray[np.float64]
 

@@ -11,6 +11,7 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics
 from penstock.components.validation.column_statistics import ColumnStatistics, Kind
 from penstock.components.validation.compound_statistics import compound_statistics
 from penstock.components.validation.cross_statistics import CrossStatistics
+from penstock.components.validation.feature_paths import Path, features_by_path
 from penstock.components.validation.quantiles import Floats
 from penstock.components.validation.row_selection import (
     MAX_SLICES,
@@ -21,8 +22,10 @@ from penstock.components.validation.row_selection import (
     weights_of,
 )
 from penstock.components.validation.stats_options import DEFAULT_OPTIONS, StatsOptions
+from penstock.components.validation.struct_statistics import StructStatistics
 from penstock.data.errors import UnsupportedDataError
 from penstock.data.exact_sums import exact_sum, rounded
+from penstock.data.raw_feature import is_list
 
 DATASET_NAME = "All Examples"
 """TFDV's name of the statistics of all rows, as opposed to a slice."""
@@ -46,26 +49,12 @@ class DatasetAccumulator:
         self.name = name
         self.rows = 0
         self._weight = 0
-        categorical, images = _hinted(hints)
-        languages = {
-            feature.name: feature.natural_language_domain
-            for feature in (hints.feature if hints is not None else ())
-            if feature.WhichOneof("domain_info") == "natural_language_domain"
-        }
-        self.columns: list[ColumnStatistics] = []
-        for field in columns:
-            if options.feature_allowlist is not None and field.name not in options.feature_allowlist:
-                continue
-            kind = _kind(field)
-            if kind is Kind.INT and field.name in categorical:
-                kind = Kind.CATEGORICAL
-            elif kind is Kind.STRING and field.name in images:
-                kind = Kind.BYTES
-            image, lists = kind is Kind.BYTES, _is_list(field.type)
-            language = languages.get(field.name)
-            self.columns.append(
-                ColumnStatistics(field.name, kind, lists=lists, image=image, language=language, options=options)
-            )
+        known = features_by_path(hints)
+        self.columns = [
+            _statistics_of((field.name,), field.type, known, options)
+            for field in columns
+            if options.feature_allowlist is None or field.name in options.feature_allowlist
+        ]
         self._compounds = compound_statistics(hints)
         self._crosses = [CrossStatistics(left, right) for left, right in options.cross_features or ()]
 
@@ -75,7 +64,7 @@ class DatasetAccumulator:
         if weights is not None:
             self._weight += exact_sum(weights)
         for column in self.columns:
-            column.add(batch.column(column.name), weights)
+            column.add(batch.column(column.path[0]), weights)
         for compound in self._compounds:
             compound.add(batch)
         for cross in self._crosses:
@@ -86,7 +75,7 @@ class DatasetAccumulator:
         self.rows += other.rows
         self._weight += other._weight
         for ours, theirs in zip(self.columns, other.columns, strict=True):
-            ours.merge(theirs)
+            ours.merge(theirs)  # type: ignore[arg-type]  # both were made for the same type
         for our_compound, their_compound in zip(self._compounds, other._compounds, strict=True):
             our_compound.merge(their_compound)
         for our_cross, their_cross in zip(self._crosses, other._crosses, strict=True):
@@ -97,7 +86,8 @@ class DatasetAccumulator:
         dataset = DatasetFeatureStatistics(name=self.name, num_examples=self.rows)
         if options.weight_feature is not None:
             dataset.weighted_num_examples = rounded(self._weight)
-        dataset.features.extend(column.proto(options) for column in self.columns)
+        for column in self.columns:
+            dataset.features.extend(column.protos(options))
         dataset.features.extend(compound.proto() for compound in self._compounds)
         dataset.cross_features.extend(cross.proto() for cross in self._crosses)
         return dataset
@@ -193,12 +183,26 @@ def describe_table(
     return statistics.proto()
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+def _statistics_of(
+    path: Path, kind: pa.DataType, known: dict[Path, schema_pb2.Feature], options: StatsOptions
+) -> ColumnStatistics | StructStatistics:
+    levels, value = 0, kind
+    while is_list(value):
+        levels, value = levels + 1, value.value_type
+    if pa.types.is_struct(value):
+        fields = [_statistics_of((*path, field.name), field.type, known, options) for field in value]
+        return StructStatistics(path, levels, fields, weighted=options.weight_feature is not None)
+    plain, feature = _kind(path, kind, value), known.get(path, schema_pb2.Feature())
+    meaning = feature.WhichOneof("domain_info")
+    if plain is Kind.INT and _is_categorical(feature):
+        plain = Kind.CATEGORICAL
+    elif plain is Kind.STRING and meaning == "image_domain":
+        plain = Kind.BYTES
+    language = feature.natural_language_domain if meaning == "natural_language_domain" else None
+    return ColumnStatistics(path, plain, levels=levels, image=plain is Kind.BYTES, language=language, options=options)
 
 
-def _kind(field: pa.Field) -> Kind:
-    kind = field.type.value_type if _is_list(field.type) else field.type
+def _kind(path: Path, column: pa.DataType, kind: pa.DataType) -> Kind:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
@@ -208,25 +212,19 @@ def _kind(field: pa.Field) -> Kind:
     # A column without any value has no type; like TFDV, say string.
     if any(test(kind) for test in (pa.types.is_null, *_TEXT_TESTS)):
         return Kind.STRING
+    name = ".".join(path)
     raise UnsupportedDataError(
-        f"Column {field.name!r} is of type {field.type}, which can't be described. Columns hold integers, floats, "
-        f"strings, binaries, or lists of these (one level).",
-        column=field.name,
+        f"Column {name!r} is of type {column}, which can't be described. Columns hold integers, floats, strings, "
+        f"binaries, and lists or structs of these.",
+        column=name,
     )
 
 
 _TEXT_TESTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
 
 
-def _hinted(schema: schema_pb2.Schema | None) -> tuple[set[str], set[str]]:
-    features = schema.feature if schema is not None else []
-    categorical = {
-        feature.name
-        for feature in features
-        if feature.type == schema_pb2.INT
-        and (
-            feature.int_domain.is_categorical
-            or feature.WhichOneof("domain_info") in ("bool_domain", "natural_language_domain")
-        )
-    }
-    return categorical, {feature.name for feature in features if feature.WhichOneof("domain_info") == "image_domain"}
+def _is_categorical(feature: schema_pb2.Feature) -> bool:
+    return feature.type == schema_pb2.INT and (
+        feature.int_domain.is_categorical
+        or feature.WhichOneof("domain_info") in ("bool_domain", "natural_language_domain")
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from penstock.components.validation.feature_paths import add_feature
 from penstock.components.validation.feature_view import FeatureView
 from penstock.components.validation.numbers_in_text import parse_int
 from penstock.components.validation.semantic_rules import suggested_domain
@@ -29,8 +30,9 @@ class Inference:
 
 
 def infer_feature(view: FeatureView, schema: schema_pb2.Schema, inference: Inference) -> None:
-    """Add the feature to the schema, and its domain of strings where it has one."""
-    feature = schema.feature.add(name=view.name, type=view.type)
+    """Add the feature to the schema where its path says, and its domain of strings where it has one."""
+    feature = add_feature(schema, view.path)
+    feature.type = view.type
     _set_presence(view, feature, inference)
     _set_domain(view, feature, schema, inference)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -36,7 +36,7 @@ class FeatureView:
 
     Attributes:
         statistics: Of the feature.
-        rows: How many examples there are; their weight where `by_weight`.
+        rows: How many examples there are, of a field of structs how many structs; their weight where `by_weight`.
         by_weight: Whether counts are weights, as TFDV has it where all features have weighted statistics.
     """
 
@@ -53,6 +53,11 @@ class FeatureView:
     def name(self) -> str:
         """The feature's name."""
         return self.statistics.name or ".".join(self.statistics.path.step)
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The feature's name; of a field of structs, the names that lead to it."""
+        return (self.statistics.name,) if self.statistics.name else tuple(self.statistics.path.step)
 
     @property
     def is_column(self) -> bool:
@@ -190,7 +195,8 @@ def views(dataset: DatasetFeatureStatistics, by_weight: bool | None = None) -> I
     """
     weighed = is_weighted(dataset) if by_weight is None else by_weight
     for feature in dataset.features:
-        yield FeatureView(feature, examples_of(dataset, weighed), weighed)
+        view = FeatureView(feature, examples_of(dataset, weighed), weighed)
+        yield view if len(view.path) < 2 else replace(view, rows=view.present + view.missing)
 
 
 def view_of(dataset: DatasetFeatureStatistics, name: str, by_weight: bool) -> FeatureView | None:
@@ -214,8 +220,6 @@ def is_weighted(dataset: DatasetFeatureStatistics) -> bool:
     )
 
 
-def serialized_path(name: str) -> str:
-    """Return a feature's name as anomalies are keyed by it: quoted where it holds a dot, parenthesis or quote."""
-    if _PLAIN_STEP.fullmatch(name):
-        return name
-    return "'" + name.replace("'", "''") + "'"
+def serialized_path(*path: str) -> str:
+    """Return a feature's path as anomalies are keyed by it: steps are quoted that hold a dot, parenthesis or quote."""
+    return ".".join(step if _PLAIN_STEP.fullmatch(step) else "'" + step.replace("'", "''") + "'" for step in path)

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.statistics_pb2 import CustomStatistic, NaturalLanguageStatistics
 
+from penstock.components.validation.presence_statistics import lengths_of
 from penstock.components.validation.quantiles import Quantiles, quantiles_histogram
 from penstock.components.validation.semantic_rules import LANGUAGE_STATISTICS
-from penstock.components.validation.weighted_statistics import lengths_of
 
 Token = int | str
 

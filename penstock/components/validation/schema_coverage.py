@@ -6,20 +6,24 @@ from collections.abc import Iterator
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from penstock.components.validation.feature_paths import features_by_path
+
 _LANGUAGE_CHECKS = ("sequence_length_constraints",)
 
 
 def unchecked_wishes(schema: schema_pb2.Schema) -> list[str]:
     """Return what the schema asks for and nothing checks, each as "feature 'x': group_presence"."""
-    return [f"feature {feature.name!r}: {wish}" for feature in schema.feature for wish in _of_feature(feature)]
+    return [
+        f"feature {'.'.join(path)!r}: {wish}"
+        for path, feature in features_by_path(schema).items()
+        for wish in _of_feature(feature)
+    ]
 
 
 def _of_feature(feature: schema_pb2.Feature) -> Iterator[str]:
     for name in ("group_presence", "sequence_metadata"):
         if feature.HasField(name):
             yield name
-    if feature.type == schema_pb2.STRUCT:
-        yield "type STRUCT"
     yield from _of_domain(feature)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.components.validation.compatibility import Compatibility, of_change, of_domain_values
+from penstock.components.validation.compatibility import Compatibility, of_change, of_domain_values, worst
 from penstock.components.validation.schema_patch import change_words, fields_of, one_line
 
 NAMED = ("feature", "sparse_feature", "weighted_feature", "string_domain", "int_domain", "float_domain")
@@ -76,9 +76,28 @@ def _of_entries(kind: str, before: schema_pb2.Schema, after: schema_pb2.Schema) 
             used = of_change(fields_of(old), None) if kind == "feature" else Compatibility.COMPATIBLE
             yield Difference(kind, name, ("remove it",), used)
         else:
+            fields = list(_of_fields(old, new)) if kind == "feature" else []
+            old, new = (_without_fields(each) if kind == "feature" else each for each in (old, new))
             changes = tuple(change_words(fields_of(old), fields_of(new)))
-            if changes:
-                yield Difference(kind, name, changes, _meaning(kind, old, new))
+            if changes or fields:
+                nested = [f"in its field {each.name!r} {change}" for each in fields for change in each.changes]
+                reach = worst([_meaning(kind, old, new), *(each.compatibility for each in fields)])
+                yield Difference(kind, name, (*changes, *nested), reach)
+
+
+def _of_fields(old: schema_pb2.Feature, new: schema_pb2.Feature) -> Iterator[Difference]:
+    """Yield what differs in the fields of a feature of structs, as of a schema of its own."""
+    domains = (old.struct_domain.feature, new.struct_domain.feature)
+    before, after = (schema_pb2.Schema(feature=fields) for fields in domains)
+    yield from _of_entries("feature", before, after)
+
+
+def _without_fields(feature: schema_pb2.Feature) -> schema_pb2.Feature:
+    bare = schema_pb2.Feature()
+    bare.CopyFrom(feature)
+    if bare.WhichOneof("domain_info") == "struct_domain":
+        del bare.struct_domain.feature[:]
+    return bare
 
 
 def _meaning(kind: str, old: Message, new: Message) -> Compatibility:

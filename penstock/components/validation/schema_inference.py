@@ -10,6 +10,7 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics
 from penstock.components.validation.conformance import examine, miss
 from penstock.components.validation.draft import Draft, draft_of
 from penstock.components.validation.feature_inference import Inference, infer_feature
+from penstock.components.validation.feature_paths import feature_at, features_by_path, parent_is_in
 from penstock.components.validation.feature_view import dataset_of, views
 
 
@@ -31,18 +32,20 @@ def fit_schema(
     schema: schema_pb2.Schema, statistics: DatasetFeatureStatisticsList, inference: Inference | None = None
 ) -> None:
     """Change `schema` so that the statistics fit: features are added, loosened, or taken out of use when missing."""
-    known = {feature.name: feature for feature in schema.feature}
     seen = set()
-    for view in views(dataset_of(statistics)):
-        seen.add(view.name)
-        if view.name in known:
-            draft = draft_of(schema, known[view.name])
+    # A struct goes before its fields, wherever it stands in the statistics.
+    for view in sorted(views(dataset_of(statistics)), key=lambda view: len(view.path)):
+        seen.add(view.path)
+        feature = feature_at(schema, view.path)
+        if feature is not None:
+            draft = draft_of(schema, feature)
             examine(view, draft)
-            _accept(schema, known[view.name], draft)
+            _accept(schema, feature, draft)
         elif view.is_column:
             infer_feature(view, schema, inference or Inference())
-    for name, feature in known.items():
-        if name not in seen:
+    for path in [path for path in features_by_path(schema) if path not in seen and parent_is_in(path, seen)]:
+        feature = feature_at(schema, path)
+        if feature is not None:
             draft = draft_of(schema, feature)
             miss(draft)
             _accept(schema, feature, draft)

@@ -21,7 +21,8 @@ def patch_lines(anomaly: Anomaly) -> list[str]:
     if anomaly.after is None:
         return []
     if anomaly.before is None:
-        return ["add " + _addition(anomaly.after)]
+        place = f"in the struct_domain of feature {'.'.join(anomaly.path[:-1])!r} " if anomaly.path else ""
+        return [f"{place}add {_addition(anomaly.after)}"]
     changes = ", ".join(change_words(fields_of(anomaly.before.feature), fields_of(anomaly.after.feature)))
     lines = [f"in feature {anomaly.name!r} {changes}"] if changes else []
     return lines + list(_domain_changes(anomaly.before, anomaly.after))

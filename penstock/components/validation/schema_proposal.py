@@ -13,6 +13,7 @@ from penstock.components.validation.comparators import NO_REFERENCES, References
 from penstock.components.validation.compatibility import Compatibility, worst
 from penstock.components.validation.domain_rules import MAX_EXAMPLES, shortened
 from penstock.components.validation.feature_inference import Inference, infer_feature
+from penstock.components.validation.feature_paths import feature_at, features_by_path
 from penstock.components.validation.feature_view import FeatureView, dataset_of, view_of
 from penstock.components.validation.schema_difference import Difference, differences
 
@@ -61,7 +62,8 @@ def propose(
     for place, statistics in described.items():
         compared = (references or {}).get(place, NO_REFERENCES)
         for anomaly in _anomalies(statistics, schema, environment, compared):
-            evidence.setdefault(anomaly.name, {})[place] = _evidence(anomaly, dataset_of(statistics))
+            told = evidence.setdefault(anomaly.steps[0] if anomaly.steps else "", {})
+            told[place] = (*told.get(place, ()), *_evidence(anomaly, dataset_of(statistics)))
         for anomaly in _anomalies(statistics, changed, environment, compared):
             _accept(changed, anomaly, dataset_of(statistics))
     by_subject: dict[str, list[Difference]] = {}
@@ -92,9 +94,9 @@ def _accept(schema: schema_pb2.Schema, anomaly: Anomaly, dataset: DatasetFeature
     if anomaly.before is None and anomaly.after is not None and view is not None:
         infer_feature(view, schema, Inference())
     elif anomaly.after is not None:
-        for feature in schema.feature:
-            if feature.name == anomaly.name:
-                feature.CopyFrom(anomaly.after.feature)
+        feature = feature_at(schema, anomaly.steps)
+        if feature is not None:
+            feature.CopyFrom(anomaly.after.feature)
         for domain in schema.string_domain:
             if anomaly.after.domain is not None and domain.name == anomaly.after.domain.name:
                 domain.CopyFrom(anomaly.after.domain)
@@ -103,7 +105,7 @@ def _accept(schema: schema_pb2.Schema, anomaly: Anomaly, dataset: DatasetFeature
 def _subjects(difference: Difference, changed: schema_pb2.Schema, evidence: Iterable[str]) -> list[str]:
     if difference.kind != "string_domain":
         return [difference.name]
-    users = [feature.name for feature in changed.feature if feature.domain == difference.name]
+    users = [path[0] for path, feature in features_by_path(changed).items() if feature.domain == difference.name]
     return [name for name in users if name in evidence] or users[:1] or [difference.name]
 
 
@@ -119,13 +121,13 @@ def _patch(found: Iterable[Difference], changed: schema_pb2.Schema) -> schema_pb
 
 
 def _evidence(anomaly: Anomaly, dataset: DatasetFeatureStatistics) -> tuple[str, ...]:
-    told = []
+    told, field = [], f"{anomaly.name}: " if anomaly.path else ""
     for finding in anomaly.findings:
         text = finding.brief or finding.long
         text = text if len(text) <= _MAX_EVIDENCE else text[: _MAX_EVIDENCE - 1] + "…"
-        told.append(f"{finding.short.removesuffix('.')}: {text}")
+        told.append(f"{field}{finding.short.removesuffix('.')}: {text}")
     view = view_of(dataset, anomaly.name, by_weight=False)
-    told.append(_counts(view) if view is not None else f"{int(dataset.num_examples)} examples.")
+    told.append(f"{field}{_counts(view)}" if view is not None else f"{field}{int(dataset.num_examples)} examples.")
     return tuple(told)
 
 

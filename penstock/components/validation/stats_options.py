@@ -25,6 +25,7 @@ class StatsOptions:
         num_top_values: How many of the most frequent values are named.
         num_rank_histogram_buckets: How many frequent values are kept with their counts, and so at most how many a
             domain is checked by.
+        num_values_histogram_buckets: Buckets of the histogram of how many values rows have.
         num_histogram_buckets: Buckets of equal width.
         num_quantiles_histogram_buckets: Buckets of equal count.
         enable_semantic_domain_stats: Look for natural language, images and integers that are categories.
@@ -40,6 +41,7 @@ class StatsOptions:
     feature_allowlist: list[str] | None = None
     num_top_values: int = 20
     num_rank_histogram_buckets: int = 1000
+    num_values_histogram_buckets: int = 10
     num_histogram_buckets: int = 10
     num_quantiles_histogram_buckets: int = 10
     enable_semantic_domain_stats: bool = False
@@ -50,6 +52,7 @@ class StatsOptions:
         self._check_range("sample_rate", 0.0, 1.0)
         self._check_range("num_top_values", 0, 4096)
         self._check_range("num_rank_histogram_buckets", 1, 4096)
+        self._check_range("num_values_histogram_buckets", 1, MAX_QUANTILES)
         self._check_range("num_histogram_buckets", 1, 10_000)
         self._check_range("num_quantiles_histogram_buckets", 1, MAX_QUANTILES)
         self._check_groups("slice_features", self.slice_features, "one or more columns", range(1, 100))

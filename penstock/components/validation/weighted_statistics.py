@@ -6,12 +6,7 @@ import math
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from tensorflow_metadata.proto.v0.statistics_pb2 import (
-    WeightedCommonStatistics,
-    WeightedNumericStatistics,
-    WeightedStringStatistics,
-)
+from tensorflow_metadata.proto.v0.statistics_pb2 import WeightedNumericStatistics, WeightedStringStatistics
 
 from penstock.components.validation.quantiles import (
     Extent,
@@ -23,37 +18,6 @@ from penstock.components.validation.quantiles import (
 from penstock.components.validation.stats_options import StatsOptions
 from penstock.components.validation.value_counts import ValueCounts
 from penstock.data.exact_sums import exact_sum, exact_sum_of_products, rounded
-
-
-class WeightedPresence:
-    """The weight of the rows in which a feature is present, and of its values; sums are exact."""
-
-    def __init__(self) -> None:
-        self._present = 0
-        self._missing = 0
-        self._values = 0
-
-    def add(self, column: pa.Array, weights: Floats, *, lists: bool) -> None:
-        """Add a column (rows,) of values or lists with the weights of its rows (rows,)."""
-        there = column.is_valid().to_numpy(zero_copy_only=False)
-        self._present += exact_sum(weights[there])
-        self._missing += exact_sum(weights[~there])
-        self._values += exact_sum(weights[there] * lengths_of(column)[there] if lists else weights[there])
-
-    def merge(self, other: WeightedPresence) -> None:
-        """Add the rows of `other`."""
-        self._present += other._present
-        self._missing += other._missing
-        self._values += other._values
-
-    def proto(self) -> WeightedCommonStatistics:
-        """Return the weighted common statistics."""
-        return WeightedCommonStatistics(
-            num_non_missing=rounded(self._present),
-            num_missing=rounded(self._missing),
-            tot_num_values=rounded(self._values),
-            avg_num_values=self._values / self._present if self._present else 0.0,
-        )
 
 
 class WeightedNumbers:
@@ -146,9 +110,3 @@ class WeightedStrings:
         for rank, (value, weight) in enumerate(frequent[: options.num_rank_histogram_buckets]):
             statistics.rank_histogram.buckets.add(low_rank=rank, high_rank=rank, label=value, sample_count=weight)
         return statistics
-
-
-def lengths_of(column: pa.Array) -> Floats:
-    """Return how many values each row of a column of lists has (rows,); 0 where it has no list."""
-    lengths: Floats = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.float64)
-    return lengths
