@@ -207,7 +207,7 @@ def parse_block(
 
 def _check_quotes(block: TextBlock, file: CsvFile, format_: CsvFormat) -> None:
     """Refuses a quote that is never closed: the parser would take all that follows for one cell."""
-    if not format_.quote or format_.quote.encode() not in block.text:
+    if block.closed or not format_.quote or format_.quote.encode() not in block.text:
         return
     scanner = RecordScanner(format_.delimiter, format_.quote, block.line)
     scanner.feed(block.text)

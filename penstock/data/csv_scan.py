@@ -12,7 +12,6 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-RANGE_BYTES = 32 << 20
 _BLOCK_BYTES = 1 << 20
 _LF, _CR = 10, 13
 
@@ -77,7 +76,8 @@ class RecordScanner:
 
     def __init__(self, delimiter: str, quote: str, line: int = 1) -> None:
         self.quote = ord(quote) if quote else -1
-        self._starts = np.array([ord(delimiter), _LF, _CR], dtype=np.uint8)
+        self._starts = np.zeros(256, dtype=np.bool_)
+        self._starts[[ord(delimiter), _LF, _CR]] = True
         self._line = line
         self._inside = False
         self._previous = _LF
@@ -128,21 +128,23 @@ class RecordScanner:
         quotes: Positions = np.flatnonzero(self._data == self.quote) if self.quote >= 0 else self._toggles[:0]
         if not len(quotes):
             return quotes
+        opening = quotes[int(self._inside) :: 2]
+        before = self._data[opening - 1]
+        if len(opening) and opening[0] == 0:
+            before[0] = self._previous
+        stray = np.flatnonzero(~self._starts[before]) * 2 + int(self._inside)
+        # What doesn't begin a cell is ordinary text, unless it stands right behind the quote that it doubles.
+        if np.all((stray > 0) & (quotes[stray] == quotes[stray - 1] + 1)):
+            return quotes
+        return self._toggles_one_by_one(quotes)
+
+    def _toggles_one_by_one(self, quotes: Positions) -> Positions:
+        """The exact walk, for a block with quotes that are ordinary characters."""
         before = self._data[quotes - 1]
         if quotes[0] == 0:
             before[0] = self._previous
-        begins_cell = np.isin(before, self._starts)
-        doubled = np.concatenate([[False], np.diff(quotes) == 1])
-        opening = slice(int(self._inside), None, 2)
-        if np.all(begins_cell[opening] | doubled[opening]):
-            return quotes
-        return self._toggles_one_by_one(quotes, begins_cell, doubled)
-
-    def _toggles_one_by_one(
-        self, quotes: Positions, begins_cell: npt.NDArray[np.bool_], doubled: npt.NDArray[np.bool_]
-    ) -> Positions:
-        """The exact walk, for a block with quotes that are ordinary characters."""
-        begins, after = begins_cell.tolist(), [*doubled.tolist()[1:], False]
+        begins = self._starts[before].tolist()
+        after = [*(np.diff(quotes) == 1).tolist(), False]
         inside, toggles, i = self._inside, [], 0
         while i < len(after):
             if inside and after[i]:

@@ -16,8 +16,9 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from penstock.data.csv_format import CsvFormat, detect_encoding, is_single_byte
-from penstock.data.csv_scan import RANGE_BYTES, Cut, RecordScanner, count_lines, find_cuts
+from penstock.data.csv_scan import Cut, RecordScanner, count_lines, find_cuts
 from penstock.data.errors import DataFormatError, EncodingError, HeaderError, NoDataError
+from penstock.data.row_source import RANGE_BYTES
 
 _CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -63,10 +64,18 @@ class CsvRange:
 
 @dataclass(frozen=True)
 class TextBlock:
-    """Whole records as UTF-8, and the number of the line where they begin."""
+    """Whole records as UTF-8.
+
+    Attributes:
+        text: The records.
+        line: The number of the line where they begin.
+        closed: Whether every quote is known to be closed: the scan that cut the file has seen the end of the block
+            outside of quotes.
+    """
 
     text: bytes
     line: int
+    closed: bool = False
 
 
 def plan_ranges(paths: Sequence[str], format_: CsvFormat, range_bytes: int = RANGE_BYTES) -> tuple[CsvRange, ...]:
@@ -214,9 +223,10 @@ def text_blocks(
         yield from _streamed_blocks(range_, format_, repair)
         return
     with open(range_.file.path, "rb") as stream:
+        closed = range_.end < stream.seek(0, os.SEEK_END)
         stream.seek(range_.start.offset)
         data = stream.read(range_.end - range_.start.offset)
-    yield TextBlock(_text(data, range_.file, range_.start.line, repair), range_.start.line)
+    yield TextBlock(_text(data, range_.file, range_.start.line, repair), range_.start.line, closed)
 
 
 def _text(data: bytes, file: CsvFile, line: int, repair: Callable[[bytes, int], bytes] | None) -> bytes:
