@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -81,11 +82,12 @@ def propose_changes(
     path = _folder(schema, root)
     check_environment(_schema(path), environment, "--environment")
     described, references = {}, {}
-    for folder in (_folder(each, root) for each in statistics):
+    for name, (folder, label) in zip(statistics, _labelled(statistics, root), strict=True):
         splits = _splits(folder)
         compared = references_of(splits, _folder(previous, root) if previous else None)
         for split in splits:
-            place = split if len(statistics) == 1 else f"{folder}, {split}"
+            place = f"{label}, {split}" if label else split
+            place = f"{place} ({name})" if place in described else place
             described[place], references[place] = protos.read_statistics(folder, split), compared[split]
     proposals = propose(_schema(path), described, environment, references)
     if not proposals:
@@ -107,6 +109,28 @@ def accept(
         _write(text, schema)
     done = "would change" if dry_run else "changed"
     show("\n".join([f"{schema}: {len(found)} {'entry' if len(found) == 1 else 'entries'} {done}.", *map(_line, found)]))
+
+
+def _labelled(statistics: Sequence[str], root: str | None) -> list[tuple[str, str]]:
+    """Return the path of each statistics and where they are from: "span 3" where that is known, else the name.
+
+    One without a known span needs no name.
+    """
+    found = []
+    for name in statistics:
+        folder = _folder(name, root)
+        span = _span(name, root)
+        found.append((folder, f"span {span}" if span else name if len(statistics) > 1 else ""))
+    return found
+
+
+def _span(name: str, root: str | None) -> int:
+    place = root or root_of(name)
+    if place is None and os.path.exists(name):
+        return 0
+    with open_root(place) as opened:
+        artifact = find_artifact(opened, name)
+    return int(artifact.properties.get("span", 0)) if artifact is not None else 0
 
 
 def _folder(name: str, root: str | None) -> str:

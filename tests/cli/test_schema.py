@@ -103,3 +103,67 @@ def test_a_proposal_names_where_each_finding_is_from(shell: Shell):
     assert "#   in two, train:" in said.out
     assert "#   in one, train:" not in said.out
     assert "'Voucher' 1 times" in said.out
+
+
+SPANS = """
+from penstock.components import CsvExampleGen, ExampleValidator, ImportSchemaGen, StatisticsGen
+from penstock.pipeline import pipeline
+
+
+@pipeline
+def spans(span: int = 1, environment: str = "TRAINING"):
+    gen = CsvExampleGen(input_base="data/span-{SPAN}/*.csv", span=span, splits={"train": 1})
+    statistics = StatisticsGen(examples=gen.examples)
+    schema = ImportSchemaGen(schema_file="curated.pbtxt")
+    ExampleValidator(statistics=statistics.statistics, schema=schema.schema, environment=environment)
+"""
+CURATED = """
+feature { name: "payment" type: BYTES presence { min_count: 1 } string_domain { value: ["Cash", "Card"] } }
+feature { name: "tip" type: FLOAT presence { min_count: 1 } not_in_environment: "SERVING" }
+default_environment: "TRAINING"
+default_environment: "SERVING"
+"""
+
+
+@pytest.fixture
+def spans(tmp_path: Path) -> Shell:
+    """A shell in a folder with a pipeline, three spans of data, the last without its label, and a curated schema."""
+    rows = {
+        1: "payment,tip\nCash,1.5\nVoucher,0.5\n",
+        2: "payment,tip\nVoucher,1.5\nCard,0.5\n",
+        3: "payment\nCash\nCard\n",
+    }
+    for span, text in rows.items():
+        (tmp_path / f"data/span-{span}").mkdir(parents=True)
+        (tmp_path / f"data/span-{span}/rows.csv").write_text(text)
+    (tmp_path / "pipeline.py").write_text(SPANS)
+    (tmp_path / "curated.pbtxt").write_text(CURATED)
+    return Shell(tmp_path)
+
+
+@pytest.mark.pipeline
+def test_evidence_names_the_spans_it_is_from(spans: Shell):
+    made = []
+    for span in ("1", "2"):
+        assert spans("run", "pipeline.py", "-p", f"span={span}").code == 4
+        (statistics,) = [
+            each
+            for each in spans("artifacts", "--json").json()
+            if each["properties"].get("span") == int(span) and each["type"] == "ExampleStatistics"
+        ]
+        made.append(str(statistics["id"]))
+
+    said = spans("schema", "propose", "curated.pbtxt", *made)
+
+    assert "#   in span 1, train:" in said.out
+    assert "#   in span 2, train:" in said.out
+    assert said.out.count("'Voucher'") == 4
+
+
+@pytest.mark.pipeline
+def test_a_label_may_be_missing_in_serving_and_nowhere_else(spans: Shell):
+    serving = spans("run", "pipeline.py", "-p", "span=3", "-p", "environment=SERVING")
+    training = spans("run", "pipeline.py", "-p", "span=3")
+
+    assert (serving.code, training.code) == (0, 4)
+    assert "column 'tip': Column dropped: Column is completely missing" in training.out + training.err
