@@ -60,8 +60,15 @@ def run(
     ] = None,
     beam: Annotated[str, typer.Option("--beam", metavar="NAME", help="The Beam profile of the data steps.")] = "direct",
     beam_workers: Annotated[
-        int, typer.Option("--beam-workers", metavar="N", min=1, help="Workers of the direct Beam profile.")
-    ] = 1,
+        int,
+        typer.Option(
+            "--beam-workers",
+            metavar="N",
+            min=0,
+            help="Workers of the direct Beam profile; one a core by default, 8 at most.",
+            show_default=False,
+        ),
+    ] = 0,
     as_json: options.Json = False,
 ) -> ExitCode:
     """Run a pipeline on this machine. Steps whose inputs, code and parameters are as before are reused."""
@@ -131,5 +138,5 @@ def again_command(file: str, parameters: list[str], request: RunRequest) -> str:
     words += [word for assignment in parameters for word in ("-p", assignment)]
     words += ["--workers", str(request.workers)] if request.workers else []
     words += ["--beam", request.beam] if request.beam != "direct" else []
-    words += ["--beam-workers", str(request.beam_workers)] if request.beam_workers != 1 else []
+    words += ["--beam-workers", str(request.beam_workers)] if request.beam_workers else []
     return shlex.join(words) + root_option(request.root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import apache_beam
 
 ROWS_COUNTER = ("penstock", "rows")
+MOST_WORKERS = 8
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -27,13 +29,14 @@ class Beam:
         profile: The profile's name, as given to `--beam`.
         runner: Beam's name of the runner. `direct` names the in-process one itself: Beam's `DirectRunner` would
             first try to download another.
-        workers: How many ranges, or bundles of a pipeline, the direct profile works on at once.
+        workers: How many ranges, or bundles of a pipeline, the direct profile works on at once; 0 means one a core,
+            `MOST_WORKERS` at most, since each holds some 300 MB.
         options: Pipeline options by Beam's names.
     """
 
     profile: str = "direct"
     runner: str = "FnApiRunner"
-    workers: int = 1
+    workers: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def map_ranges(
@@ -71,7 +74,8 @@ class Beam:
         from penstock.pipeline import range_pool
 
         done = 0
-        results = range_pool.map_ranges(label, work, ranges, workers=self.workers, patience=patience)
+        workers = self.workers or min(_cores(), MOST_WORKERS)
+        results = range_pool.map_ranges(label, work, ranges, workers=workers, patience=patience)
         for number, (rows, result) in enumerate(results, 1):
             done += rows
             step.progress(done, unit="rows", ranges=f"{number} of {len(ranges)}")
@@ -98,3 +102,7 @@ class Beam:
         counted = sum(counter.result for counter in result.metrics().query(rows)["counters"])
         if counted:
             step.progress(counted, counted, unit="rows")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

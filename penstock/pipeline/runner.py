@@ -72,7 +72,7 @@ class RunRequest:
         code_root: Absolute folder that the user's modules are imported from.
         workers: Steps that run at once; None means one a core.
         beam: The Beam profile's name.
-        beam_workers: Workers of the direct Beam profile.
+        beam_workers: Workers of the direct Beam profile; 0 means one a core, 8 at most.
         cache: False runs every step.
         refresh: Steps that run even though an earlier result could be reused.
         selection: The steps to run; all by default.
@@ -87,7 +87,7 @@ class RunRequest:
     code_root: str
     workers: int | None = None
     beam: str = "direct"
-    beam_workers: int = 1
+    beam_workers: int = 0
     cache: bool = True
     refresh: tuple[str, ...] = ()
     verify: bool = False

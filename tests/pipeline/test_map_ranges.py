@@ -25,7 +25,7 @@ from tests.pipeline.range_work import (
 
 RANGES = range(40)
 BEAM = Beam(profile="portable")
-RUNNERS = {"one worker": Beam(), "two workers": Beam(workers=2), "four workers": Beam(workers=4), "Beam": BEAM}
+RUNNERS = {"one worker": Beam(workers=1), "two workers": Beam(workers=2), "four workers": Beam(workers=4), "Beam": BEAM}
 
 
 @pytest.fixture(params=RUNNERS.values(), ids=RUNNERS.keys())
