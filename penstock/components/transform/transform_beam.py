@@ -1,4 +1,4 @@
-"""The Beam side of Transform: applying a graph range by range, and TFT's own analysis for other runners."""
+"""The parallel side of Transform: applying a graph range by range, and TFT's own analysis for other runners."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from dataclasses import dataclass
 import apache_beam as beam
 import pyarrow as pa
 import tensorflow_transform.beam as tft_beam
-from apache_beam.utils.shared import Shared
 from tfx_bsl.public.tfxio import TensorAdapterConfig
 
 from penstock.components.transform.apply import Application
 from penstock.data import codec
-from penstock.data.errors import DataFormatError
 from penstock.data.examples import read_batches
 from penstock.data.raw_feature import RawFeature, columns_of
 from penstock.data.shards import ShardWriter, shard_path
-from penstock.pipeline.beam import ROWS_COUNTER, Beam
-from penstock.pipeline.errors import UserCodeError
+from penstock.pipeline import Beam
 
 ANALYSIS_ROWS = 16384
+TENSORFLOW_START_S = 5.0
+"""What another process takes until it applies a graph."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +42,24 @@ def ranges(files: dict[str, list[str]], destination: str) -> list[Range]:
     ]
 
 
-class ApplyTransform(beam.DoFn):  # type: ignore[misc]
-    """Transforms ranges; yields (split, rows) for each. The graph is loaded once a process."""
+class ApplyTransform:
+    """Transforms one range, wherever it runs; the graph is loaded once a process, when it is needed."""
 
     def __init__(self, graph: str) -> None:
         self._graph = graph
-        self._shared = Shared()
-        self._rows = beam.metrics.Metrics.counter(*ROWS_COUNTER)
+        self._application: Application | None = None
 
-    def setup(self) -> None:
-        """Loads the graph."""
-        self._apply = self._shared.acquire(lambda: Application(self._graph))
+    def __reduce__(self) -> tuple[type[ApplyTransform], tuple[str]]:
+        return type(self), (self._graph,)
 
-    def process(self, element: Range) -> Iterator[tuple[str, int]]:
-        """Reads a raw shard and writes the transformed one."""
-        with ShardWriter(element.destination, self._apply.schema) as shard:
-            for batch in read_batches(element.source, self._apply.columns):
-                shard.write(self._apply(batch))
-                self._rows.inc(batch.num_rows)
-        yield element.split, shard.digest.rows
+    def __call__(self, range_: Range) -> tuple[int, None]:
+        """Reads a raw shard, writes the transformed one, and returns its rows."""
+        if self._application is None:
+            self._application = Application(self._graph)
+        with ShardWriter(range_.destination, self._application.schema) as shard:
+            for batch in read_batches(range_.source, self._application.columns):
+                shard.write(self._application(batch))
+        return shard.digest.rows, None
 
 
 def apply_ranges(runner: Beam, graph: str, work: Sequence[Range]) -> None:
@@ -71,12 +69,9 @@ def apply_ranges(runner: Beam, graph: str, work: Sequence[Range]) -> None:
         UserCodeError: An output of the graph doesn't have one value a row.
         DataFormatError: A value can't be what the schema says.
     """
-    try:
-        with runner.pipeline("Transform: apply") as pipeline:
-            _ = pipeline | "Ranges" >> beam.Create(list(work)) | "Apply" >> beam.ParDo(ApplyTransform(graph))
-    except (UserCodeError, DataFormatError) as error:
-        # Beam adds the stage's name to the message, and fifty frames of its own to the traceback.
-        raise type(error)(str(error).partition(" [while running")[0]) from None
+    staging = os.path.dirname(os.path.dirname(work[0].destination))
+    for _ in runner.map_ranges("Transform", ApplyTransform(graph), work, staging=staging, patience=TENSORFLOW_START_S):
+        pass
 
 
 class ReadRawBatches(beam.DoFn):  # type: ignore[misc]
