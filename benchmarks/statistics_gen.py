@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from penstock.data.examples import read_batches, split_files
+from penstock.data.examples import record_batches
 from penstock.data.shards import ShardWriter, shard_path
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
@@ -58,7 +58,7 @@ def _jittered(column: pa.Array, rng: np.random.Generator) -> pa.Array:
 def limit(folder: str) -> float:
     """Read min, max, mean and count of every column, and return the CPU seconds of it."""
     start = _cpu()
-    for batch in read_batches(split_files(folder, "train")):
+    for batch in record_batches(folder, "train"):
         for column in batch.columns:
             pc.count(column)
             if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):

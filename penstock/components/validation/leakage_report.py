@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,7 +15,7 @@ from penstock.components.validation.label_tables import ROWS_A_VALUE, avoided_er
 from penstock.components.validation.leakage import LabelLeakage, LeakageSearch, RangeLeakage, group_keys, row_keys
 from penstock.components.validation.ordered_bits import number_of
 from penstock.components.validation.sorted_runs import Keys, count_up_to, overlaps
-from penstock.data.examples import read_batches, split_files
+from penstock.data.examples import record_batches
 from penstock.data.protos import LEAKAGE_FILE
 
 _EXAMPLE_CHARACTERS = 200
@@ -159,17 +159,17 @@ def _shared(ordered: Mapping[str, RangeLeakage], search: LeakageSearch, examples
         shown: list[str] = []
         if overlap.shared > bound * overlap.total:
             wanted = np.array(overlap.keys, np.uint64)
-            shown = _rows_by_key(split_files(examples, split), columns, wanted, keys_of)
+            shown = _rows_by_key(record_batches(examples, split, columns), wanted, keys_of)
         found.append(Shared(split, overlap.total, overlap.shared, shown))
     return found
 
 
 def _rows_by_key(
-    files: Sequence[str], columns: Sequence[str], wanted: Keys, keys_of: Callable[[pa.RecordBatch], Keys]
+    batches: Iterable[pa.RecordBatch], wanted: Keys, keys_of: Callable[[pa.RecordBatch], Keys]
 ) -> list[str]:
     """Return one row for each wanted key as text, in the order of the rows; reading stops when all are found."""
     shown: dict[int, str] = {}
-    for batch in read_batches(files, columns=list(columns)):
+    for batch in batches:
         keys = keys_of(batch)
         for row in np.flatnonzero(np.isin(keys, wanted)):
             if int(keys[row]) not in shown:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.data.examples import arrow_schema, count_rows, read_batches, split_files
+from penstock.data.examples import arrow_schema, count_rows, record_batches
 from penstock.data.row_hash import hash_rows
 
 ROWS_A_PART = 1_000_000
@@ -126,7 +126,7 @@ class _Side:
 def _side(source: tuple[str, str], pairing: Pairing, part: int, parts: int) -> tuple[_Side, int]:
     names = list(dict.fromkeys([*pairing.keys, *pairing.features]))
     kept, hashes, keyless = [], [], 0
-    for batch in read_batches(split_files(*source), columns=names):
+    for batch in record_batches(*source, columns=names):
         complete = np.logical_and.reduce(
             [batch.column(name).is_valid().to_numpy(zero_copy_only=False) for name in pairing.keys]
         )
