@@ -1,14 +1,19 @@
-"""Data artifacts of the taxi trips are the same however many workers make them, and no trip is lost."""
+"""Data artifacts of the taxi trips are the same whoever makes them and however many work, and no trip is lost."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from penstock.artifacts import ExampleAnomalies, Examples, ExampleStatistics, QuarantinedRows, Schema
+from penstock.components import CsvExampleGen, ExampleValidator, SchemaGen, StatisticsGen
+from penstock.data import examples, protos
+from penstock.pipeline import Beam, FileEntry, Files, GateFailed, range_pool
 from tests.end_to_end.conftest import CHECKOUT, PROJECTS
 from tests.end_to_end.project import Project
 
@@ -17,6 +22,13 @@ pytestmark = pytest.mark.pipeline
 DATA = Path(os.environ.get("PENSTOCK_DATA", CHECKOUT.parent / "shared" / "data"))
 TRIPS = 15_002
 FILES = 4
+MANY_FILES = 40
+RUNNERS = {
+    "one worker": Beam(workers=1),
+    "two workers": Beam(workers=2),
+    "four workers": Beam(workers=4),
+    "Beam": Beam(profile="portable", runner="FnApiRunner"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +40,15 @@ def trips(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(PROJECTS / "trips").copy(tmp_path_factory.mktemp("end_to_end") / "trips")
     shutil.copy(CHECKOUT / "examples" / "taxi" / "features.py", project.folder)
     (project.folder / "data").mkdir()
-    header, *rows = source.read_bytes().splitlines(keepends=True)
-    for part in range(FILES):
-        share = rows[part * len(rows) // FILES : (part + 1) * len(rows) // FILES]
-        (project.folder / "data" / f"trips-{part}.csv").write_bytes(b"".join([header, *share]))
+    write_parts(source, project.folder / "data", FILES)
     return project
+
+
+def write_parts(source: Path, folder: Path, parts: int) -> None:
+    header, *rows = source.read_bytes().splitlines(keepends=True)
+    for part in range(parts):
+        share = rows[part * len(rows) // parts : (part + 1) * len(rows) // parts]
+        (folder / f"trips-{part:02}.csv").write_bytes(b"".join([header, *share]))
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +90,37 @@ def test_every_range_is_a_shard(made: list[dict[str, dict[str, Any]]]) -> None:
     examples = Path(made[0]["Examples of CsvExampleGen"]["uri"])
 
     assert len(list(examples.glob("Split-train/*.parquet"))) == FILES
+
+
+def test_digests_are_equal_for_1_2_and_4_workers_and_on_beam(
+    trips: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(range_pool, "PATIENCE_S", 0.0)
+    (tmp_path / "data").mkdir()
+    write_parts(DATA / "chicago_taxi.csv", tmp_path / "data", MANY_FILES)
+
+    digests = {name: digests_of(beam, tmp_path / "data", tmp_path / name) for name, beam in RUNNERS.items()}
+
+    assert digests == dict.fromkeys(RUNNERS, digests["one worker"])
+    assert len(set(digests["one worker"])) == 4
+
+
+def digests_of(beam: Beam, data: Path, out: Path) -> tuple[str, ...]:
+    """Return the digests of examples, statistics, schema and anomalies, which are those of a schema of one split."""
+    files = [FileEntry(str(file), file.name, file.stat().st_size, "") for file in sorted(data.iterdir())]
+    gen, bad, stats, schema, anomalies = (str(out / name) for name in ("gen", "bad", "stats", "schema", "anomalies"))
+    for folder in (gen, bad, stats, schema, anomalies):
+        os.makedirs(folder)
+    CsvExampleGen(Examples(gen), QuarantinedRows(bad), input_base=Files(str(data), tuple(files)), beam=beam)
+    StatisticsGen(Examples(gen), ExampleStatistics(stats), beam=beam)
+    described = ExampleStatistics(stats, properties={"split_names": ["train", "eval"]})
+    SchemaGen(described, Schema(schema), exclude_splits=["train"])
+    with suppress(GateFailed):
+        ExampleValidator(described, Schema(schema), ExampleAnomalies(anomalies))
+    assert protos.read_anomalies(anomalies, "train").anomaly_info
+    return (
+        examples.digest(gen),
+        protos.digest_statistics(stats),
+        protos.digest_schema(schema),
+        protos.digest_anomalies(anomalies),
+    )
