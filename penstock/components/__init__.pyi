@@ -1,6 +1,7 @@
 from .evaluation.evaluator import Evaluator as Evaluator
 from .evaluation.metrics import Metric as Metric
 from .graph import Importer as Importer
+from .graph import Resolver as Resolver
 from .ingestion.avro_example_gen import AvroExampleGen as AvroExampleGen
 from .ingestion.beam_example_gen import BeamExampleGen as BeamExampleGen
 from .ingestion.bigquery_example_gen import BigQueryExampleGen as BigQueryExampleGen

@@ -25,5 +25,12 @@ from .errors import Unsupported as Unsupported
 from .errors import UserCodeError as UserCodeError
 from .errors import WiringError as WiringError
 from .importer import Importer as Importer
+from .loop import collect as collect
+from .loop import for_each as for_each
 from .plan import Plan as Plan
 from .plan import Retry as Retry
+from .resolver import Resolver as Resolver
+from .resolver import latest as latest
+from .resolver import latest_blessed as latest_blessed
+from .resolver import of_run as of_run
+from .resolver import spans as spans

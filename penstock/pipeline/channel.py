@@ -18,7 +18,7 @@ TOKEN = re.compile(r"\{\{run\.([A-Za-z_]\w*)\}\}")
 """How a run parameter stands inside a string until the run gives it a value."""
 
 
-class _Promise:
+class Promise:
     """Refuses every operation that would need the value now."""
 
     def _describe(self) -> str:
@@ -33,7 +33,7 @@ class _Promise:
         self._refuse("`if` or `bool()`", "Branch on it with `with when(x.value == ...):`.")
 
     def __iter__(self) -> Iterator[Any]:
-        self._refuse("iteration", "Pass it whole and loop inside a component.")
+        self._refuse("iteration", "Loop over it with `with for_each(x) as item:`, or pass it whole.")
 
     def _compare(self, other: object) -> NoReturn:
         self._refuse("comparison", "Branch on it with `with when(x.value > ...):`.")
@@ -61,7 +61,7 @@ class _Promise:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RunParameter(_Promise):
+class RunParameter(Promise):
     """A parameter of the run, inside the pipeline function; it may stand in any JSON parameter and in f-strings."""
 
     name: str
@@ -94,12 +94,14 @@ class RunParameter(_Promise):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Channel(_Promise):
+class Channel(Promise):
     """The promise of one output of a node, before it exists."""
 
     node: Node
     output: str
     type: type[Artifact]
+    many: bool = False
+    """Whether it stands for a list: collected out of a loop, or found by a resolver."""
 
     @property
     def value(self) -> Operand:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
+
+import msgspec
 
 from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import demands, fingerprint, parameters
@@ -14,7 +16,7 @@ from penstock.pipeline.durations import seconds_of
 from penstock.pipeline.errors import WiringError
 from penstock.pipeline.fingerprint import Fingerprint
 from penstock.pipeline.importer import IMPORTER
-from penstock.pipeline.node import ONE_OF, WHEN, Node
+from penstock.pipeline.node import FOR_EACH, ONE_OF, RESOLVER, WHEN, Node
 from penstock.pipeline.plan import (
     AnyNode,
     BeamStep,
@@ -26,47 +28,65 @@ from penstock.pipeline.plan import (
     ImporterPlan,
     JoinPlan,
     Json,
+    LoopPlan,
     OutputPlan,
     Plan,
+    ResolverPlan,
     RunParameterPlan,
     StepPlan,
+    every_node,
 )
-from penstock.pipeline.rules import Wiring, upstream
+from penstock.pipeline.resolver import looks_here, own_products
+from penstock.pipeline.rules import Wiring, upstream, waits_for
 
 
 def compile_wiring(wiring: Wiring, run_parameters: tuple[RunParameterPlan, ...]) -> Plan:
     """Compile a wiring that has passed the rules."""
     gates = gated_by(wiring.nodes)
+    waits = waits_for(wiring.nodes, gates)
+    resolvers = _resolvers(wiring, waits)
     known: dict[str, Fingerprint] = {}
     sources: dict[str, str] = {}
-    compiled: list[AnyNode] = []
-    for node in sorted(in_order(wiring.nodes, gates), key=lambda node: node.on_exit):
+    compiled: dict[str, AnyNode] = {}
+    ordered = sorted(in_order(wiring.nodes, waits), key=lambda node: node.on_exit)
+    for node in ordered:
         ordering = gates.get(node.id, ())
-        if node.component.reference in (WHEN, ONE_OF):
-            compiled.append(_condition(node, ordering) if node.component.reference == WHEN else _join(node, ordering))
-            continue
-        if node.component.reference == IMPORTER:
-            compiled.append(_importer(node, ordering))
-            continue
-        code = _code(node, wiring.code_root, known)
-        sources |= code.sources
-        step = _step(node, ordering, code)
-        compiled.append(ExitHandlerPlan(id=node.id, where=node.where, step=step) if node.on_exit else step)
-    used = _path_parameters(compiled)
+        if node.component.reference in RESOLVED:
+            made = RESOLVED[node.component.reference](node, ordering)
+        elif node.component.reference == RESOLVER:
+            made = resolvers[node.id]
+        else:
+            code = _code(node, wiring.code_root, known)
+            sources |= code.sources
+            step = _step(node, ordering, code)
+            made = ExitHandlerPlan(id=node.id, where=node.where, step=step) if node.on_exit else step
+        compiled[node.id] = made
+    plans = tuple(_with_bodies(None, ordered, compiled))
+    used = _path_parameters(every_node(plans))
     return Plan(
         name=wiring.pipeline,
-        nodes=tuple(compiled),
+        nodes=plans,
         parameters=tuple(_mark_path(parameter, used) for parameter in run_parameters),
         sources=dict(sorted(sources.items())),
     )
 
 
-def in_order(nodes: Iterable[Node], gates: dict[str, tuple[str, ...]]) -> list[Node]:
+def _with_bodies(loop: Node | None, ordered: Iterable[Node], compiled: Mapping[str, AnyNode]) -> Iterator[AnyNode]:
+    """Yield the nodes directly inside a loop, or outside of all, each loop with its body."""
+    for node in ordered:
+        if (node.loops[-1] if node.loops else None) is loop:
+            made = compiled[node.id]
+            if isinstance(made, LoopPlan):
+                made = msgspec.structs.replace(made, body=tuple(_with_bodies(node, ordered, compiled)))
+            yield made
+
+
+def in_order(nodes: Iterable[Node], waits: Mapping[str, set[str]]) -> list[Node]:
     """Return the nodes, each after those it waits for, otherwise as they were written."""
     by_id = {node.id: node for node in nodes}
     order: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter(dict.fromkeys(by_id, ()))
-    for node in by_id.values():
-        order.add(node.id, *(other.id for other in upstream(node)), *gates.get(node.id, ()))
+    for node_id in by_id:
+        order.add(node_id, *sorted(waits[node_id], key=list(by_id).index))
     try:
         return [by_id[node_id] for node_id in order.static_order()]
     except graphlib.CycleError as error:
@@ -191,7 +211,11 @@ def _step(node: Node, gates: tuple[str, ...], code: Fingerprint) -> StepPlan:
 
 
 def _bindings(node: Node, name: str) -> tuple[Binding, ...]:
-    return tuple(Binding(node=channel.node.id, output=channel.output) for channel in _inputs(node, name))
+    return tuple(map(_binding, _inputs(node, name)))
+
+
+def _binding(channel: Channel) -> Binding:
+    return Binding(node=channel.node.id, output=channel.output, many=channel.many)
 
 
 def _parameters(node: Node, special: set[str]) -> dict[str, Json]:
@@ -258,6 +282,79 @@ def _join(node: Node, gates: tuple[str, ...]) -> JoinPlan:
         branch=_branch(node),
         choices=_bindings(node, "choices"),
         output=output_plan(next(iter(node.component.outputs.values()))),
+    )
+
+
+def _loop(node: Node, gates: tuple[str, ...]) -> LoopPlan:
+    return LoopPlan(
+        id=node.id,
+        where=node.where,
+        after=tuple(other.id for other in node.after),
+        gated_by=gates,
+        branch=_branch(node),
+        items=parameters.to_json(node.arguments.get("items")),
+        artifacts=_bindings(node, "artifacts"),
+        body=(),
+        at_most=node.arguments["at_most"],
+        parallelism=node.arguments["parallelism"],
+    )
+
+
+RESOLVED: dict[str, Callable[[Node, tuple[str, ...]], AnyNode]] = {
+    WHEN: _condition,
+    ONE_OF: _join,
+    FOR_EACH: _loop,
+    IMPORTER: _importer,
+}
+"""How nodes are compiled that are no components."""
+
+
+def _resolvers(wiring: Wiring, waits: dict[str, set[str]]) -> dict[str, ResolverPlan]:
+    """Compile the resolvers; `waits` gets what each waits for beyond what was written."""
+    found: dict[str, ResolverPlan] = {}
+    for node in wiring.nodes:
+        if node.component.reference != RESOLVER:
+            continue
+        followers = _followers(node.id, waits)
+        here = looks_here(node, wiring.pipeline)
+        own = own_products(node, wiring.nodes, followers) if here else {}
+        waits[node.id] |= {channel.node.id for made in own.values() for channel in made}
+        found[node.id] = ResolverPlan(
+            id=node.id,
+            where=node.where,
+            after=tuple(other.id for other in node.after),
+            branch=_branch(node),
+            strategy=node.arguments["strategy"],
+            arguments=parameters.to_json(node.arguments["arguments"]),
+            outputs={name: output_plan(channel.type) for name, channel in node.outputs.items()},
+            own={name: tuple(map(_binding_of_all, made)) for name, made in own.items() if made},
+            followers=tuple(sorted(followers - {node.id})),
+            required=tuple(name for name, channel in node.outputs.items() if _is_needed(channel, wiring.nodes)),
+        )
+    return found
+
+
+def _binding_of_all(channel: Channel) -> Binding:
+    return Binding(node=channel.node.id, output=channel.output, many=bool(channel.node.loops))
+
+
+def _followers(start: str, waits: Mapping[str, set[str]]) -> set[str]:
+    found, pending = {start}, [start]
+    while pending:
+        node_id = pending.pop()
+        new = {other for other, needed in waits.items() if node_id in needed} - found
+        found |= new
+        pending += new
+    return found
+
+
+def _is_needed(channel: Channel, nodes: Iterable[Node]) -> bool:
+    """Say whether an input takes this channel that can't be left out."""
+    return any(
+        channel in _inputs(node, name)
+        for node in nodes
+        for name, port in node.component.inputs.items()
+        if not (port.optional or port.many)
     )
 
 

@@ -47,9 +47,9 @@ def when(condition: Any, *, id: str | None = None) -> Block:
     Raises:
         WiringError: Used outside a pipeline function, or with something that is no condition.
     """
-    graph = _graph("when")
+    graph = active("when")
     spec = ComponentSpec("when", WHEN, inputs={}, outputs={}, parameters={"predicate": ParameterSpec(Any)}, values={})
-    options = {"id": id or _numbered(graph, "when", WHEN)}
+    options = {"id": id or numbered(graph, "when", WHEN)}
     return Block(graph, graph.add(spec, (), {"predicate": predicate_of(condition), **options}), True)
 
 
@@ -59,8 +59,8 @@ def otherwise() -> Block:
     Raises:
         WiringError: It doesn't directly follow a `when` block.
     """
-    graph = _graph("otherwise")
-    if graph.asked is None:
+    graph = active("otherwise")
+    if graph.asked is None or graph.asked.loops != graph.loops:
         raise WiringError("otherwise() stands directly after the block of a when(...), with no step in between.")
     return Block(graph, graph.asked, False)
 
@@ -75,10 +75,15 @@ def one_of(*channels: Channel, id: str | None = None) -> Channel:
     Raises:
         WiringError: These are no channels, or of types that have nothing in common.
     """
-    graph = _graph("one_of")
+    graph = active("one_of")
     for channel in channels:
         if not isinstance(channel, Channel):
             raise WiringError(f"one_of() takes channels such as train.model, got {channel!r:.60}.")
+        if channel.many:
+            raise WiringError(
+                f"one_of() takes single outputs, and '{channel.node.id}.{channel.output}' is a list here. Choose "
+                f"inside the loop, or in a step that takes both lists."
+            )
     kind = _common([channel.type for channel in channels])
     are_values = all(channel.output in channel.node.component.values for channel in channels)
     spec = ComponentSpec(
@@ -89,7 +94,7 @@ def one_of(*channels: Channel, id: str | None = None) -> Channel:
         parameters={},
         values={RESULT: Any} if are_values else {},
     )
-    options = {"id": id or _numbered(graph, "one_of", ONE_OF)}
+    options = {"id": id or numbered(graph, "one_of", ONE_OF)}
     return graph.add(spec, (), {"choices": list(channels), **options}).outputs[RESULT]
 
 
@@ -132,12 +137,18 @@ def _common(kinds: list[type[Artifact]]) -> type[Artifact]:
     return found
 
 
-def _graph(name: str) -> Graph:
+def active(name: str) -> Graph:
+    """Return the graph of the pipeline function that is running, for what is called `name`.
+
+    Raises:
+        WiringError: None is.
+    """
     graph = active_graph.get()
     if graph is None:
         raise WiringError(f"{name}() stands inside a function decorated with @pipeline.")
     return graph
 
 
-def _numbered(graph: Graph, name: str, reference: str) -> str:
+def numbered(graph: Graph, name: str, reference: str) -> str:
+    """Return the name of a node that wasn't given one: "when-1" for the first of its kind."""
     return f"{name}-{1 + sum(node.component.reference == reference for node in graph.nodes)}"

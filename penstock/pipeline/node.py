@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 
 WHEN, ONE_OF = "penstock.pipeline.control_flow:when", "penstock.pipeline.control_flow:one_of"
+FOR_EACH, RESOLVER = "penstock.pipeline.loop:for_each", "penstock.pipeline.resolver:Resolver"
+ITEM = "item"
+"""The output by which a loop over artifacts hands out its items."""
 
 
 class Node:
@@ -34,6 +37,7 @@ class Node:
         self.id = options.id if options.id is not None else component.name
         self.after: list[Any] = list(options.after)
         self.branch: tuple[Node, bool] | None = None
+        self.loops: tuple[Node, ...] = ()
         self.on_exit = False
         self.outputs = {name: Channel(self, name, kind) for name, kind in component.outputs.items()}
 
@@ -63,6 +67,7 @@ class Graph:
     Attributes:
         nodes: As they were called.
         branches: The conditions that hold where the function is now, the innermost last.
+        loops: The loops that the function is in, the innermost last.
         asked: The condition whose block has just ended, for `otherwise`.
         scope: The names of the sub-pipelines that the function is in, and so the beginning of its nodes' ids.
         pipelines: Those sub-pipelines themselves.
@@ -71,6 +76,7 @@ class Graph:
 
     nodes: list[Node] = field(default_factory=list)
     branches: list[tuple[Node, bool]] = field(default_factory=list)
+    loops: tuple[Node, ...] = ()
     asked: Node | None = None
     scope: tuple[str, ...] = ()
     pipelines: tuple[object, ...] = ()
@@ -88,7 +94,9 @@ class Graph:
         node = Node(component, keywords, options, where)
         if self.scope:
             node.id = f"{'.'.join(self.scope)}.{node.id}"
-        node.branch = self.branches[-1] if self.branches else None
+        node.loops = self.loops
+        if self.branches and self.branches[-1][0].loops == self.loops:  # else it is the loop that stands under it
+            node.branch = self.branches[-1]
         self.asked = None
         self.nodes.append(node)
         return node

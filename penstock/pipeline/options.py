@@ -44,4 +44,5 @@ class NodeOptions:
 OPTION_NAMES = tuple(NodeOptions.__dataclass_fields__)
 RESERVED_OUTPUTS = (
     "id", "component", "arguments", "options", "outputs", "where", "run_after", "after", "branch", "on_exit",
+    "loops",
 )  # fmt: skip

@@ -16,12 +16,13 @@ from typing import Any
 import msgspec
 
 from penstock.pipeline.annotations import Secret
-from penstock.pipeline.channel import TOKEN, Channel, RunParameter
+from penstock.pipeline.channel import TOKEN, Channel, Promise, RunParameter
 from penstock.pipeline.errors import ParameterError, listing, nearest
+from penstock.pipeline.loop_item import ITEM_TOKEN, LoopItem, place_of
 from penstock.pipeline.plan import Binding, Json, RunParameterPlan
 from penstock.pipeline.predicate import COMPARISONS, Operand, Predicate
 
-TOKEN_KEYS = ("$run", "$value", "$secret")
+TOKEN_KEYS = ("$run", "$value", "$secret", "$item")
 Schema = Mapping[str, Json]
 
 
@@ -35,7 +36,7 @@ def to_json(value: Any) -> Json:
 
 
 def _with_tokens(value: Any) -> Any:
-    if isinstance(value, RunParameter | Channel | Secret):
+    if isinstance(value, RunParameter | Channel | Secret | LoopItem):
         return _token(value)
     if isinstance(value, Predicate | Operand):
         return _condition(value)
@@ -55,9 +56,12 @@ def _with_tokens(value: Any) -> Any:
     return value
 
 
-def _token(value: RunParameter | Channel | Secret) -> Json:
+def _token(value: RunParameter | Channel | Secret | LoopItem) -> Json:
+    if isinstance(value, LoopItem):
+        place = place_of(value)
+        return {"$item": {"node": place.loop.id, "path": list(place.path)}}
     if isinstance(value, Channel):
-        return {"$value": {"node": value.node.id, "output": value.output}}
+        return {"$value": {"node": value.node.id, "output": value.output} | ({"many": True} if value.many else {})}
     return {"$run" if isinstance(value, RunParameter) else "$secret": value.name}
 
 
@@ -81,13 +85,26 @@ def _name(value: Any) -> str:
     return f"a value of type {type(value).__module__}.{type(value).__qualname__}"
 
 
+def promises_in(value: object) -> list[Promise]:
+    """Return all promises in an argument, at any depth."""
+    if isinstance(value, Promise):
+        return [value]
+    if isinstance(value, Mapping):
+        items = list(value.values())
+    elif hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        items = [getattr(value, name) for name in value.__dataclass_fields__]
+    else:
+        items = list(value) if isinstance(value, list | tuple) else []
+    return [promise for item in items for promise in promises_in(item)]
+
+
 def has_tokens(value: Json) -> bool:
     """Say whether a JSON value waits for something that only the run knows."""
     if isinstance(value, Mapping):
         return any(key in value for key in TOKEN_KEYS) or any(has_tokens(item) for item in value.values())
     if isinstance(value, list | tuple):
         return any(has_tokens(item) for item in value)
-    return isinstance(value, str) and TOKEN.search(value) is not None
+    return isinstance(value, str) and (TOKEN.search(value) or ITEM_TOKEN.search(value)) is not None
 
 
 def leading_run_parameter(path: Json) -> str | None:
@@ -115,11 +132,12 @@ def substitute(value: Json, run: Mapping[str, Json], values: Callable[[Binding],
     if isinstance(value, list | tuple):
         return [substitute(item, run, values) for item in value]
     if isinstance(value, str):
-        return TOKEN.sub(lambda match: _as_text(run[match[1]]), value)
+        return TOKEN.sub(lambda match: as_text(run[match[1]]), value)
     return value
 
 
-def _as_text(value: Json) -> str:
+def as_text(value: Json) -> str:
+    """Return how a value stands inside a string."""
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -11,6 +11,7 @@ from penstock.pipeline.errors import WiringError
 
 PLAN_VERSION = 1
 Json = Any
+Strategy = Literal["latest", "latest_blessed", "spans", "of_run"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -28,10 +29,14 @@ class RunParameterPlan(Record, frozen=True, kw_only=True):
 
 
 class Binding(Record, frozen=True, kw_only=True):
-    """An input's source: one output of an earlier node."""
+    """An input's source: one output of an earlier node; with `many`, all that it has.
+
+    That is what a resolver found, or what a node in the body of a loop made for each item, in the items' order.
+    """
 
     node: str
     output: str
+    many: bool = False
 
 
 class OutputPlan(Record, frozen=True, kw_only=True):
@@ -111,7 +116,7 @@ class StepPlan(NodePlan, tag="step", frozen=True, kw_only=True):
         name: The component's name, such as "StatisticsGen".
         inputs: Channels by input name; one in the tuple unless `many` names the input.
         parameters: JSON with tokens: {"$run": name}, {"$value": {"node", "output"}}, {"$secret": name} and
-            "{{run.name}}" inside strings.
+            "{{run.name}}" inside strings; in a loop's body {"$item": ...} too, see `LoopPlan`.
         files: Parameters that name source files (JSON with tokens).
         paths: Names of the parameters that are paths relative to the pipeline's folder.
         modules: Module files: parameter to path relative to the code root.
@@ -157,11 +162,23 @@ class ImporterPlan(NodePlan, tag="importer", frozen=True, kw_only=True):
 
 
 class ResolverPlan(NodePlan, tag="resolver", frozen=True, kw_only=True):
-    """Artifacts of earlier runs."""
+    """Artifacts of earlier runs, one list of them an output.
 
-    strategy: Literal["latest", "latest_blessed", "spans", "of_run"]
+    Attributes:
+        strategy: Which artifacts of an output's type are chosen.
+        arguments: Of the strategy: JSON with tokens.
+        own: What this pipeline itself makes of each output's type before the resolver's followers: the resolver waits
+            for it, whatever comes of it.
+        followers: Nodes that wait for the resolver, directly or not.
+        required: Outputs that can't do without an artifact.
+    """
+
+    strategy: Strategy
     outputs: dict[str, OutputPlan]
     arguments: dict[str, Json] = {}
+    own: dict[str, tuple[Binding, ...]] = {}
+    followers: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
 
 
 class ConditionPlan(NodePlan, tag="condition", frozen=True, kw_only=True):
@@ -181,17 +198,24 @@ class JoinPlan(NodePlan, tag="join", frozen=True, kw_only=True):
 
 
 class LoopPlan(NodePlan, tag="loop", frozen=True, kw_only=True):
-    """A body run once per item of a list; what a node of it makes is the loop's output "node.output", a list.
+    """A body that is run once per item of a list: a node "Trainer" of it becomes "Trainer[0]", "Trainer[1]"...
+
+    Who takes an output of such a node from outside binds it with `many`.
 
     Attributes:
         items: A JSON list with tokens, or one token that stands for a list.
-        body: Nodes with the token {"$item": loop} and "{{item.loop}}" inside strings.
+        artifacts: The items, where they are artifacts.
+        body: Nodes with the token {"$item": {"node": loop, "path": [key, ...]}} and "{{item.loop/key}}" inside strings;
+            an item that is an artifact is bound as output "item" of the loop.
         at_most: The number of items above which the loop fails.
+        parallelism: How many items are under way at once; None means as many as the machine can take.
     """
 
-    items: Json
+    items: Json = None
+    artifacts: tuple[Binding, ...] = ()
     body: tuple[AnyNode, ...]
     at_most: int = 1000
+    parallelism: int | None = None
 
 
 class ExitHandlerPlan(NodePlan, tag="exit_handler", frozen=True, kw_only=True):
@@ -246,7 +270,10 @@ class Plan(Record, frozen=True, kw_only=True):
         Raises:
             KeyError: There is none.
         """
-        return next(node for node in self.nodes if node.id == node_id)
+        found = next((node for node in every_node(self.nodes) if node.id == node_id), None)
+        if found is None:
+            raise KeyError(node_id)
+        return found
 
 
 class _Versioned(msgspec.Struct):
@@ -272,6 +299,10 @@ def dependencies(node: AnyNode) -> set[str]:
         needed |= {binding.node for bindings in node.inputs.values() for binding in bindings}
     elif isinstance(node, JoinPlan):
         needed |= {binding.node for binding in node.choices}
+    elif isinstance(node, LoopPlan):
+        needed |= {binding.node for binding in node.artifacts}
+    elif isinstance(node, ResolverPlan):
+        needed |= {binding.node for bindings in node.own.values() for binding in bindings}
     return needed | {binding.node for value in _values(node) for binding in value_bindings(value)}
 
 
@@ -288,15 +319,19 @@ def _values(node: AnyNode) -> list[Json]:
     return [node.items] if isinstance(node, LoopPlan) else []
 
 
-def steps_in(nodes: Iterable[AnyNode]) -> Iterator[StepPlan]:
-    """Yield all steps, those inside loops and exit handlers too."""
+def every_node(nodes: Iterable[AnyNode]) -> Iterator[AnyNode]:
+    """Yield nodes and those inside loops and exit handlers."""
     for node in nodes:
-        if isinstance(node, StepPlan):
-            yield node
-        elif isinstance(node, LoopPlan):
-            yield from steps_in(node.body)
+        yield node
+        if isinstance(node, LoopPlan):
+            yield from every_node(node.body)
         elif isinstance(node, ExitHandlerPlan):
             yield node.step
+
+
+def steps_in(nodes: Iterable[AnyNode]) -> Iterator[StepPlan]:
+    """Yield all steps, those inside loops and exit handlers too."""
+    return (node for node in every_node(nodes) if isinstance(node, StepPlan))
 
 
 def value_bindings(value: Json) -> list[Binding]:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import graphlib
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import msgspec
 
 from penstock.metadata.artifact_types import Artifact
-from penstock.pipeline import demands, parameters
+from penstock.pipeline import demands, loop_rules, parameters
 from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import Channel, RunParameter
 from penstock.pipeline.definition import VALUE_TYPES, InputSpec, ParameterSpec
 from penstock.pipeline.durations import seconds_of
 from penstock.pipeline.errors import MAX_FAILURES, WiringError, closest, listing, nearest
-from penstock.pipeline.node import WHEN, Node
+from penstock.pipeline.node import FOR_EACH, RESOLVER, WHEN, Node
 from penstock.pipeline.predicate import Operand, operands_in
 
 Problem = tuple[Node, str]
@@ -313,6 +313,13 @@ def _is_status(value: object) -> bool:
         return False
 
 
+def wrong_loop(wiring: Wiring) -> Iterator[Problem]:
+    """Loops and resolvers keep the rules of their own table."""
+    if any(node.component.reference in (FOR_EACH, RESOLVER) for node in wiring.nodes):
+        for rule in loop_rules.RULES:
+            yield from rule(wiring)
+
+
 def foreign_channel(wiring: Wiring) -> Iterator[Problem]:
     """Channels and nodes come from this pipeline."""
     own = {id(node) for node in wiring.nodes}
@@ -328,32 +335,45 @@ def foreign_channel(wiring: Wiring) -> Iterator[Problem]:
 def cycle(wiring: Wiring) -> Iterator[Problem]:
     """Nodes don't wait for themselves."""
     nodes = {node.id: node for node in wiring.nodes}
-    waits = {node.id: [other.id for other in upstream(node)] for node in wiring.nodes}
     try:
-        graphlib.TopologicalSorter(waits).prepare()
+        graphlib.TopologicalSorter(waits_for(wiring.nodes)).prepare()
     except graphlib.CycleError as error:
-        circle = error.args[1]
-        yield nodes[circle[0]], f"These nodes wait for each other: {' -> '.join(circle)}. Remove one of the orderings."
+        circle = error.args[1][::-1]
+        loop = next((name for name in circle if nodes[name].component.reference == FOR_EACH), None)
+        way = f"These nodes wait for each other: {' -> '.join(error.args[1])}."
+        if loop is None:
+            yield nodes[circle[0]], f"{way} Remove one of the orderings."
+        else:
+            yield (
+                nodes[loop],
+                f"for_each(id={loop!r}) is circular: it waits for what its own steps come before. {way} Move what "
+                f"stands between them into the loop, or what follows into a loop of its own.",
+            )
 
 
 def upstream(node: Node) -> list[Node]:
-    """Return the nodes that a node waits for by its channels and its explicit order."""
+    """Return the nodes that a node waits for by its channels, its explicit order, its branch and its loop."""
     found = [channel.node for value in node.arguments.values() for channel in channels_in(value)]
     found += [node.branch[0]] if node.branch else []
+    found += node.loops[-1:]
     return found + [other for other in node.after if isinstance(other, Node)]
+
+
+def waits_for(nodes: Iterable[Node], gates: Mapping[str, tuple[str, ...]] | None = None) -> dict[str, set[str]]:
+    """Return what each node waits for, by id: a loop also for all that its body takes from outside."""
+    by_id = {node.id: node for node in nodes}
+    waits: dict[str, set[str]] = {node_id: set() for node_id in by_id}
+    for node in by_id.values():
+        needed = [*upstream(node), *(by_id[gate] for gate in (gates or {}).get(node.id, ()))]
+        waits[node.id] |= {other.id for other in needed}
+        for loop in node.loops:
+            waits[loop.id] |= {other.id for other in needed if other is not loop and loop not in other.loops}
+    return waits
 
 
 def channels_in(value: object) -> list[Channel]:
     """Return all channels in an argument, at any depth."""
-    if isinstance(value, Channel):
-        return [value]
-    if isinstance(value, Mapping):
-        items = list(value.values())
-    elif hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        items = [getattr(value, name) for name in value.__dataclass_fields__]
-    else:
-        items = list(value) if isinstance(value, list | tuple) else []
-    return [channel for item in items for channel in channels_in(item)]
+    return [found for found in parameters.promises_in(value) if isinstance(found, Channel)]
 
 
 Rule = Callable[[Wiring], Iterator[Problem]]
@@ -371,6 +391,7 @@ RULES: tuple[Rule, ...] = (
     wrong_condition,
     wrong_exit_handler,
     foreign_channel,
+    wrong_loop,
     cycle,
 )
 

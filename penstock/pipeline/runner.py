@@ -22,6 +22,7 @@ class RunObserver(Protocol):
     Every event has `event`, `at` (seconds since the epoch) and `run`. The kinds, with what they add:
 
     - run_started: pipeline, root, code_root, steps (a list of {id, name, needs}).
+    - loop_expanded: step (the loop), items (each in a few words), steps (as above, with `item`, its number).
     - step_started: step, attempt, reason (why it runs and is not reused).
     - step_progress: step, done, total (or null), metrics.
     - step_retried: step, attempt (the one that failed), reason, delay (seconds until the next one).

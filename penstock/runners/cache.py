@@ -21,6 +21,7 @@ from penstock.pipeline.plan import Json, StepPlan
 from penstock.pipeline.runner import RunRequest
 from penstock.runners.layout import KEY, Layout
 from penstock.runners.seal import differences
+from penstock.runners.step_names import covers
 
 KEY_VERSION = 1
 
@@ -145,8 +146,9 @@ class Cache:
         """Return why a step runs whatever there is, "" when it need not."""
         if not self.request.cache:
             return "the cache is off for this run"
-        if step.id in self.request.refresh:
-            return f"asked for with --refresh {step.id}"
+        for name in self.request.refresh:
+            if covers(name, step.id):
+                return f"asked for with --refresh {name}"
         return "" if step.cache else "the cache is off for this step"
 
     def damage(self, execution: ExecutionRecord) -> str:

@@ -68,6 +68,8 @@ class Driver:
     hashes: str
     made: dict[str, dict[str, list[ArtifactRecord]]] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
+    numbered: dict[str, list[str]] = field(default_factory=dict)
+    """By a node of an expanded loop's body, what came of it for each item."""
 
     def __post_init__(self) -> None:
         self.cache = Cache(self.plan.name, self.request, self.store, self.layout)
@@ -93,10 +95,7 @@ class Driver:
         if isinstance(node, ImporterPlan):
             return self._importer(node)
         kind = type(node).__struct_config__.tag
-        raise Unsupported(
-            f"Node {node.id!r} is of kind {kind!r}; "
-            f"this version runs steps, importers, conditions, joins and exit handlers."
-        )
+        raise Unsupported(f"Node {node.id!r} is of kind {kind!r}, for which there is nothing to execute.")
 
     def leaves_out(self, node_id: str) -> bool:
         """Say whether a node is left out of this run."""
@@ -111,7 +110,7 @@ class Driver:
         if not isinstance(value, Mapping) or "$property" not in value:
             return self._substitute(value)
         asked = value["$property"]
-        found = self.made[asked["node"]][asked["output"]][0].properties
+        found = self._artifact(Binding(node=asked["node"], output=asked["output"])).properties
         if asked["name"] not in found:
             raise DataError(
                 f"'{asked['node']}.{asked['output']}' has no property {asked['name']!r}."
@@ -151,7 +150,8 @@ class Driver:
 
     def _arguments(self, step: StepPlan) -> _Arguments:
         values = {name: self._substitute(value) for name, value in step.parameters.items()}
-        inputs = {name: [self._artifact(each) for each in bindings] for name, bindings in step.inputs.items()}
+        inputs = {name: [one for each in bound for one in self.made_of(each)] for name, bound in step.inputs.items()}
+        inputs = {name: found for name, found in inputs.items() if found or name in step.many}
         given = {name: value for name, value in step.files.items() if value is not None}
         return _Arguments(
             values, inputs, {name: self._files(step, name, value, values) for name, value in given.items()}
@@ -285,14 +285,30 @@ class Driver:
         label = f"{step.id}({name}=...)"
         return sources.resolve(label, self._substitute(value), self.request.code_root, self.memo, choice)
 
+    def made_of_any(self, binding: Binding) -> list[ArtifactRecord]:
+        """Return the artifacts of an output, none where it wasn't made."""
+        return self.made_of(msgspec.structs.replace(binding, many=True))
+
     def _substitute(self, value: Json) -> Json:
         return parameters.substitute(value, self.request.parameters, self._value)
 
     def _value(self, binding: Binding) -> Json:
-        return value_of(self._artifact(binding))
+        return [*map(value_of, self.made_of(binding))] if binding.many else value_of(self._artifact(binding))
 
     def _artifact(self, binding: Binding) -> ArtifactRecord:
-        return self.made[binding.node][binding.output][0]
+        found = self.made[binding.node][binding.output]
+        if not found:
+            raise DataError(f"'{binding.node}.{binding.output}' found no artifact, and its content is asked for.")
+        return found[0]
+
+    def made_of(self, binding: Binding) -> list[ArtifactRecord]:
+        """Return the artifacts of an output; of one in a loop, what it made for each item, without what it left out."""
+        if not binding.many:
+            return self.made[binding.node][binding.output]
+        if binding.node in self.numbered:
+            items = (Binding(node=each, output=binding.output, many=True) for each in self.numbered[binding.node])
+            return [record for item in items for record in self.made_of(item)]
+        return self.made.get(binding.node, {}).get(binding.output, [])
 
 
 def _waits(value: Json, open_nodes: Collection[str]) -> bool:

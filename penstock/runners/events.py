@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from penstock.pipeline.plan import Plan, dependencies
+from penstock.pipeline.plan import AnyNode, LoopPlan, Plan, dependencies
 from penstock.pipeline.runner import RunObserver, StepResult
 from penstock.pipeline.task import Failure, Progress
 
@@ -24,11 +25,13 @@ class RunLog:
 
     def run_started(self, plan: Plan, root: str, code_root: str) -> None:
         """Tell that the run begins, and which steps it has."""
-        steps = [
-            {"id": node.id, "name": getattr(node, "name", type(node).__name__), "needs": sorted(dependencies(node))}
-            for node in plan.nodes
-        ]
-        self._tell("run_started", pipeline=plan.name, root=root, code_root=code_root, steps=steps)
+        told = [*map(_step, plan.nodes)]
+        self._tell("run_started", pipeline=plan.name, root=root, code_root=code_root, steps=told)
+
+    def loop_expanded(self, loop: LoopPlan, items: Sequence[str], iterations: Iterable[Iterable[AnyNode]]) -> None:
+        """Tell which steps a loop has, now that its items are known."""
+        steps = [{**_step(node), "item": number} for number, nodes in enumerate(iterations) for node in nodes]
+        self._tell("loop_expanded", step=loop.id, items=list(items), steps=steps)
 
     def step_started(self, step: str, attempt: int, reason: str) -> None:
         """Tell that a worker has a step, and why it isn't reused."""
@@ -74,3 +77,7 @@ class RunLog:
                 self._file.write(msgspec.json.encode(told) + b"\n")
             except OSError:
                 self._file.close()  # a disk that is full ends this file, not the run
+
+
+def _step(node: AnyNode) -> dict[str, Any]:
+    return {"id": node.id, "name": getattr(node, "name", type(node).__name__), "needs": sorted(dependencies(node))}

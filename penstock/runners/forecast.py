@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import statistics
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,25 +14,31 @@ from penstock.metadata.records import ExecutionRecord
 from penstock.metadata.store import MetadataStore, MlmdStore
 from penstock.pipeline import predicate
 from penstock.pipeline.errors import PenstockError
+from penstock.pipeline.iterations import depth, unnumbered
 from penstock.pipeline.plan import (
     AnyNode,
     ConditionPlan,
     ExitHandlerPlan,
     ImporterPlan,
     JoinPlan,
+    LoopPlan,
     Plan,
+    ResolverPlan,
     StepPlan,
     dependencies,
+    every_node,
     value_bindings,
 )
 from penstock.pipeline.runner import RunRequest
 from penstock.runners import explanation
+from penstock.runners.control import resolved
 from penstock.runners.driver import Driver
+from penstock.runners.expansion import expand
 from penstock.runners.explanation import Earlier
 from penstock.runners.layout import Layout
 from penstock.runners.partial_driver import PartialDriver
 from penstock.runners.selection import check_results, scope_of
-from penstock.runners.step_names import check_names
+from penstock.runners.step_names import check_names, loops_around
 
 Action = Literal["run", "reuse", "skip", "settled", "unknown", "fail"]
 SETTLED = ("reuse", "skip", "settled")
@@ -105,21 +113,32 @@ class _Foreseen:
     driver: Driver
     steps: dict[str, StepForecast] = field(default_factory=dict)
     answers: dict[str, bool] = field(default_factory=dict)
+    untaken: set[str] = field(default_factory=set)
 
     def all(self) -> list[StepForecast]:
-        for node in self.driver.plan.nodes:
-            self.steps[node.id] = self._step(node)
+        self._foresee(self.driver.plan.nodes)
         return list(self.steps.values())
 
+    def _foresee(self, nodes: Iterable[AnyNode]) -> None:
+        for node in nodes:
+            self.steps[node.id] = self._step(node)
+            if isinstance(node, LoopPlan):
+                self._items(node)
+
     def _step(self, node: AnyNode) -> StepForecast:
-        needed = sorted(dependencies(node))
+        needed = self._concrete_ids(dependencies(node))
         if isinstance(node, JoinPlan):
             return self._join(node)
         broken = [name for name in needed if self.steps[name].action in ("skip", "fail")]
+        broken = [name for name in broken if not self._does_without(node, name)]
         if broken and not _is_outside(self.driver, node):
+            if any(name in self.untaken for name in broken):
+                self.untaken.add(node.id)
             verb = "fails" if self.steps[broken[0]].action == "fail" else "is skipped"
             return StepForecast(node.id, "skip", f"{broken[0]} {verb}")
         waiting = tuple(name for name in needed if self.steps[name].action in ("run", "unknown"))
+        if isinstance(node, LoopPlan | ResolverPlan):
+            return self._branch(node, waiting) or self._settled(node, waiting)
         if isinstance(node, StepPlan | ImporterPlan):
             return self._branch(node, waiting) or self._concrete(node, waiting)
         if isinstance(node, ExitHandlerPlan):
@@ -137,10 +156,56 @@ class _Foreseen:
             reason = f"depends on what the condition {condition} says"
             return StepForecast(node.id, "unknown", reason, self._seconds(node), waiting)
         holds = self.answers[condition] == node.branch.holds
+        if not holds:
+            self.untaken.add(node.id)
         return None if holds else StepForecast(node.id, "skip", self.steps[condition].reason)
 
+    def _settled(self, node: LoopPlan | ResolverPlan, waiting: tuple[str, ...]) -> StepForecast:
+        """Expand a loop or resolve a resolver, where all that it looks at is known."""
+        if self.driver.leaves_out(node.id):
+            return StepForecast(node.id, "skip", "left out")
+        if waiting:
+            return StepForecast(node.id, "unknown", _until(waiting), waits_for=waiting)
+        try:
+            reason = (
+                expand(node, self.driver).reason if isinstance(node, LoopPlan) else resolved(node, self.driver).reason
+            )
+        except (PenstockError, KeyError) as error:
+            return StepForecast(node.id, "fail", str(error))
+        return StepForecast(node.id, "settled", reason)
+
+    def _items(self, loop: LoopPlan) -> None:
+        """Foresee the steps of a loop: for each item where the items are known, else once for all."""
+        told = self.steps[loop.id]
+        if told.action == "settled":
+            self._foresee(node for nodes in expand(loop, self.driver).iterations for node in nodes)
+            return
+        for node in every_node(loop.body):
+            if told.action == "unknown":
+                reason = f"once per item of {loop.id}, which {told.reason}"
+                told_of = StepForecast(node.id, "unknown", reason, self._seconds(node), (loop.id,))
+            else:
+                told_of = StepForecast(
+                    node.id, "skip", f"{loop.id} {'fails' if told.action == 'fail' else 'is skipped'}"
+                )
+                self.untaken |= {node.id} if loop.id in self.untaken else set()
+            self.steps[node.id] = told_of
+
+    def _concrete_ids(self, names: Iterable[str]) -> list[str]:
+        """Return nodes by the ids that they are foreseen by: of one in a loop, that of each item."""
+        found: list[str] = []
+        for name in sorted(names):
+            found += self._concrete_ids(self.driver.numbered[name]) if name in self.driver.numbered else [name]
+        return found
+
+    def _does_without(self, node: AnyNode, name: str) -> bool:
+        """Say whether a node goes on although something that it waits for is skipped; see `Scheduler`."""
+        if isinstance(node, ResolverPlan):
+            return unnumbered(name) not in node.after
+        return name in self.untaken and depth(name) > depth(node.id)
+
     def _concrete(self, node: StepPlan | ImporterPlan, waiting: tuple[str, ...]) -> StepForecast:
-        given = _given(node)
+        given = {*self._concrete_ids(_given(node))}
         blocked = [name for name in waiting if name in given]
         if blocked and isinstance(node, StepPlan) and not _is_outside(self.driver, node):
             return self._waiting(node, tuple(blocked))
@@ -184,12 +249,12 @@ class _Foreseen:
         if off:
             return StepForecast(step.id, "run", off, seconds, waiting)
         try:
-            key, unknown = self.driver.known(step, {name for name in self.steps if name not in self.driver.made})
+            key, unknown = self.driver.known(step, self._open())
         except (PenstockError, OSError) as error:
             return StepForecast(step.id, "fail", str(error))
         layout, pipeline = self.driver.layout, self.driver.plan.name
         found = explanation.nearest(layout, pipeline, step.id, key.ingredients, unknown=unknown)
-        until = f"depends on what {', '.join(waiting)} {'makes' if len(waiting) == 1 else 'make'}"
+        until = _until(waiting)
         if found is None:
             return StepForecast(step.id, "run", "no earlier result", seconds, waiting)
         changed = _known(found, unknown) != key.ingredients
@@ -198,8 +263,19 @@ class _Foreseen:
             return StepForecast(step.id, "run", reason, seconds, waiting)
         return StepForecast(step.id, "unknown", until, seconds, waiting)
 
+    def _open(self) -> set[str]:
+        """Return the nodes that have made nothing yet, and those in loops of which that holds for some item."""
+        single = {name for name in self.steps if name not in self.driver.made}
+        waiting = {name for name, step in self.steps.items() if step.action in ("run", "unknown")}
+        return single | {name for name in self.driver.numbered if waiting & {*self._concrete_ids([name])}}
+
     def _seconds(self, node: AnyNode) -> float | None:
-        return seconds_of(self.driver.store, self.driver.plan.name, node.id)
+        """Return how long a step took; for an item that never ran, how long the first one took."""
+        store, pipeline = self.driver.store, self.driver.plan.name
+        first = unnumbered(node.id) + "[0]" * (depth(node.id) or len(loops_around(node.id, self.driver.plan)))
+        return seconds_of(store, pipeline, node.id) or (
+            seconds_of(store, pipeline, first) if first != node.id else None
+        )
 
 
 def _known(earlier: Earlier, unknown: set[str]) -> dict[str, object]:
@@ -214,7 +290,15 @@ def _given(node: AnyNode) -> set[str]:
 
 
 def _is_outside(driver: Driver, node: AnyNode) -> bool:
-    return isinstance(driver, PartialDriver) and node.id in {**driver.scope.taken, **driver.scope.left_out}
+    return isinstance(driver, PartialDriver) and bool(driver.scope.takes(node.id) or driver.scope.leaves_out(node.id))
+
+
+def _until(waiting: tuple[str, ...]) -> str:
+    """Say what is waited for: "depends on what make and 5 items of train make"."""
+    items = Counter(unnumbered(name) for name in waiting)
+    single = dict(zip(map(unnumbered, waiting), waiting, strict=True))
+    names = [single[name] if count == 1 else f"{count} items of {name}" for name, count in items.items()]
+    return f"depends on what {', '.join(names)} {'makes' if len(waiting) == 1 else 'make'}"
 
 
 def seconds_of(store: MetadataStore, pipeline: str, step: str) -> float | None:

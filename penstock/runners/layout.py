@@ -44,6 +44,11 @@ def ulid_number(identifier: str) -> int:
     return number
 
 
+def _name(step: str) -> str:
+    """Return a step's name as a file's: "Trainer[2]" is no pattern in anybody's glob as "Trainer.2"."""
+    return step.replace("[", ".").replace("]", "") if "[" in step else step
+
+
 @dataclass(frozen=True)
 class Layout:
     """The places below one root, all absolute."""
@@ -75,11 +80,11 @@ class Layout:
 
     def log(self, run: str, step: str) -> str:
         """The log file of a step."""
-        return os.path.join(self.run(run), "logs", f"{step}.log")
+        return os.path.join(self.run(run), "logs", f"{_name(step)}.log")
 
     def kept_key(self, run: str, step: str) -> str:
         """The cache key of a step of a run that published nothing, because it failed for one."""
-        return os.path.join(self.run(run), "keys", f"{step}.json")
+        return os.path.join(self.run(run), "keys", f"{_name(step)}.json")
 
     def staging(self, run: str) -> str:
         """The folder of all that a run has in the making."""
@@ -91,7 +96,7 @@ class Layout:
 
     def execution(self, pipeline: str, node: str, execution: str) -> str:
         """The final folder of an execution."""
-        return os.path.join(self.root, "artifacts", pipeline, node, execution)
+        return os.path.join(self.root, "artifacts", pipeline, _name(node), execution)
 
     def absolute(self, uri: str) -> str:
         """Return the local path of a recorded URI, which is relative to the root unless it lies outside."""

@@ -15,7 +15,7 @@ from penstock.metadata.errors import StoreError
 from penstock.metadata.records import ArtifactRecord, CachedExecution, NewExecution, RunRecord, RunState
 from penstock.metadata.store import MetadataStore, MlmdStore
 from penstock.pipeline.errors import PenstockError, PlatformError, Unsupported, listing, nearest
-from penstock.pipeline.plan import ConditionPlan, ExitHandlerPlan, JoinPlan, Plan, StepPlan, steps_in
+from penstock.pipeline.plan import ExitHandlerPlan, LoopPlan, Plan, StepPlan, steps_in
 from penstock.pipeline.project import Project
 from penstock.pipeline.runner import RunRequest, RunResult, StepResult
 from penstock.pipeline.task import (
@@ -35,6 +35,7 @@ from penstock.runners.cache import artifact_of
 from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, component_of, value_of
 from penstock.runners.events import RunLog
 from penstock.runners.executor import describe, full_disk
+from penstock.runners.expansion import Expansion
 from penstock.runners.layout import Layout, acquire_lock, new_id, prepare_root
 from penstock.runners.partial_driver import PartialDriver
 from penstock.runners.pool import Interrupts, WorkerPool, Workers
@@ -169,8 +170,8 @@ class _LocalRun:
         while self.pool.free and (node_id := self.scheduler.next()):
             started = time.time()
             node = self.scheduler.nodes[node_id]
-            if isinstance(node, ConditionPlan | JoinPlan) and not self.driver.leaves_out(node_id):
-                self._resolve(node)
+            if isinstance(node, control.Controlling) and not self.driver.leaves_out(node_id):
+                self._settle(node)
                 continue
             if isinstance(node, ExitHandlerPlan):
                 node = control.told_of_the_run(node, self.driver, self.request, self.results.values())
@@ -192,11 +193,11 @@ class _LocalRun:
             else:
                 self._leave_out(node_id, drive)
 
-    def _resolve(self, node: ConditionPlan | JoinPlan) -> None:
-        """Answer a condition or join branches; both are recorded, neither needs a worker."""
+    def _settle(self, node: control.Controlling) -> None:
+        """See to a node that needs no worker, and record it."""
         self.scheduler.start(node.id)
         try:
-            answer, reason = control.resolve(node, self.driver, self.scheduler)
+            settled = control.settle(node, self.driver, self.scheduler)
         except PenstockError as error:
             self._undrivable(node.id, error)
             return
@@ -207,12 +208,23 @@ class _LocalRun:
             run=self.driver.run,
             step=node.id,
             started=time.time(),
-            reason=reason,
+            inputs=settled.inputs,
+            reason=settled.reason,
+            facts=settled.facts,
         )
         self._flush()
         self.store.begin(execution)
         self.store.publish(execution.ulid, "COMPLETE", ended=time.time())
-        self._ended(StepResult(node.id, COMPLETE, reason), answer)
+        if isinstance(node, LoopPlan) and settled.expansion:
+            self._expand(node, settled.expansion)
+        self._ended(StepResult(node.id, COMPLETE, settled.reason), settled.answer)
+
+    def _expand(self, loop: LoopPlan, expansion: Expansion) -> None:
+        """Take in the steps of a loop, an item at a time."""
+        skipped = self.scheduler.expand(loop.id, expansion.iterations, loop.parallelism)
+        self.log.loop_expanded(loop, expansion.items, expansion.iterations)
+        for node_id, reason in skipped:
+            self._skip(node_id, reason)
 
     def _begin(self, drive: Drive, task: Task) -> None:
         self._flush()
@@ -334,7 +346,8 @@ class _LocalRun:
 
     def _skip(self, node_id: str, reason: str) -> None:
         node = self.scheduler.nodes[node_id]
-        withheld = isinstance(node, StepPlan) and node.effect is not None
+        effect = isinstance(node, StepPlan) and node.effect is not None
+        withheld = effect and node_id not in self.scheduler.untaken
         self.results[node_id] = StepResult(node_id, SKIPPED, reason, withheld=withheld)
         self.skipped.append(
             NewExecution(

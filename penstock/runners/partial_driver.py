@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from penstock.metadata.records import NewExecution
 from penstock.pipeline.errors import DataError, PenstockError
@@ -30,27 +31,29 @@ class PartialDriver(Driver):
 
     def drive(self, node: AnyNode) -> Drive:
         """See `Driver.drive`; what is left out has neither a task nor a source."""
-        if node.id in self.scope.left_out:
+        if self.scope.leaves_out(node.id):
             return self._left_out(node)
-        return self._taken(node) if node.id in self.scope.taken else super().drive(node)
+        return self._taken(node) if self.scope.takes(node.id) else super().drive(node)
 
     def leaves_out(self, node_id: str) -> bool:
         """See `Driver.leaves_out`."""
-        return node_id in self.scope.left_out
+        return bool(self.scope.leaves_out(node_id))
 
     def _left_out(self, node: AnyNode) -> Drive:
-        reason = f"left out by {self.scope.left_out[node.id]}"
+        reason = f"left out by {self.scope.leaves_out(node.id)}"
         return Drive(self._unexecuted(node, {}, reason), NO_KEY, reason)
 
     def _taken(self, node: AnyNode) -> Drive:
         """Reuse what the node would make today where that is known, else what it made last."""
-        outside = f"outside {self.scope.taken[node.id]}"
+        outside = f"outside {self.scope.takes(node.id)}"
+        same: Mapping[str, Any] | None = None
         with suppress(PenstockError):  # its source files may be gone: it isn't to run
             drive = super().drive(node)
+            same = drive.execution.facts["parameters"] if "[" in node.id else None
             if drive.source is not None:
                 reason = f"{outside}, {drive.reason}"
                 return replace(drive, reason=reason, execution=replace(drive.execution, reason=reason))
-        source = earlier_result(self.store, self.plan.name, node.id)
+        source = earlier_result(self.store, self.plan.name, node.id, same)
         if source is None or self.cache.damage(source):
             raise DataError(f"The earlier result of {node.id!r}, which is {outside}, is gone or damaged. Run it too.")
         reason = f"{outside}, taken from run {source.run}"

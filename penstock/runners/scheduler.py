@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from penstock.pipeline import predicate
-from penstock.pipeline.plan import AnyNode, ConditionPlan, ExitHandlerPlan, JoinPlan, Resources, StepPlan, dependencies
+from penstock.pipeline.plan import (
+    AnyNode,
+    ConditionPlan,
+    ExitHandlerPlan,
+    JoinPlan,
+    LoopPlan,
+    ResolverPlan,
+    Resources,
+    StepPlan,
+    dependencies,
+    every_node,
+    value_bindings,
+)
 from penstock.pipeline.task import COMPLETE, FAILED, SKIPPED
 
 PENDING, RUNNING, CACHED = "PENDING", "RUNNING", "CACHED"
@@ -57,9 +70,13 @@ class Scheduler:
     is what waits for it; everything else goes on. A join waits for all its choices and needs one of them. Exit handlers
     become ready when all else has ended.
 
+    The nodes in a loop's body come in when its items are known (`expand`). Who waits for one of them from outside waits
+    for what came of it for every item, and takes what conditions inside the loop left.
+
     Attributes:
         nodes: By id.
         states: By id.
+        untaken: The nodes that are skipped because a condition says so, not because something went wrong.
     """
 
     def __init__(self, nodes: Iterable[AnyNode], capacity: Capacity = UNLIMITED) -> None:
@@ -73,11 +90,39 @@ class Scheduler:
         self._claims: dict[str, Capacity] = {}
         self._turn = self._open = 0
         self._exits: list[str] = []
+        self.untaken: set[str] = set()
+        self._loops = _Loops()
         for node in nodes:
             self._add(node)
-        for node in self.nodes.values():
+        for node in list(self.nodes.values()):
             self._enrol(node)
         self._let_exits_start()
+
+    def expand(self, loop_id: str, iterations: Sequence[Sequence[AnyNode]], parallelism: int | None = None) -> Skipped:
+        """Take in the nodes of a loop's body, once its items are known; `finish` the loop then.
+
+        Args:
+            loop_id: The loop, which has been started.
+            iterations: For each item the nodes of the body.
+            parallelism: How many items may be under way at once.
+
+        Returns:
+            The nodes that are skipped because of what has ended already.
+        """
+        self._loops.open(loop_id, [[node.id for node in nodes] for nodes in iterations], parallelism)
+        for node in itertools.chain.from_iterable(iterations):
+            self._add(node)
+        loop = self.nodes[loop_id]
+        assert isinstance(loop, LoopPlan)
+        waiting = self._loops.expanded(loop_id, [node.id for node in every_node(loop.body)], len(iterations))
+        for follower, template in waiting:
+            self._wait(follower, template)
+        skipped: Skipped = []
+        for number, nodes in enumerate(iterations):
+            held = parallelism is not None and number >= parallelism
+            for node in nodes:
+                skipped += self._enrol(node, loop_id if held else "")
+        return skipped
 
     @property
     def ready(self) -> list[str]:
@@ -124,6 +169,8 @@ class Scheduler:
         self._answers[node_id] = answer
         self._end(node_id, state)
         skipped = self._follow(node_id)
+        while self._loops.vacant:
+            skipped += self._admit(self._loops.vacant.pop(0))
         self._let_exits_start()
         return skipped
 
@@ -153,17 +200,44 @@ class Scheduler:
         self._followers[node.id] = []
         self._claims[node.id] = claim_of(inner.resources, self._capacity) if isinstance(inner, StepPlan) else NOTHING
         self._open += 1
+        if isinstance(node, LoopPlan):
+            self._loops.enter(node)
 
-    def _enrol(self, node: AnyNode) -> None:
-        """Let a node wait for what it depends on, an exit handler for all else."""
+    def _enrol(self, node: AnyNode, held_by: str = "") -> Skipped:
+        """Let a node wait for what it depends on, an exit handler for all else, a held one for its item's turn."""
         if isinstance(node, ExitHandlerPlan):
             self._exits.append(node.id)
-            return
-        needed = self._missing[node.id] = set(dependencies(node))
-        for other in needed:
-            self._followers[other].append(node.id)
-        if not needed:
+            return []
+        missing = self._missing[node.id] = {held_by} if held_by else set()
+        for other in dependencies(node):
+            self._wait(node.id, other)
+        if not missing:
             self._queue(node.id)
+        skipped: Skipped = []
+        for other in [other for other in missing if self.states[other] not in (PENDING, RUNNING)]:
+            if self.states[node.id] == PENDING and (reason := self._arrived(node.id, other)):
+                skipped += self._skip(node.id, reason)
+        return skipped
+
+    def _wait(self, follower: str, node_id: str) -> None:
+        """Let a node wait for another: for one in a loop until the loop is expanded, then for all that came of it."""
+        if node_id in self._loops.numbered:
+            for each in self._loops.numbered[node_id]:
+                self._wait(follower, each)
+            return
+        awaited = self._loops.await_home(follower, node_id)
+        if awaited not in self._missing[follower]:
+            self._missing[follower].add(awaited)
+            self._followers[awaited].append(follower)
+
+    def _admit(self, loop_id: str) -> Skipped:
+        """Let the nodes of a loop's next item start."""
+        skipped: Skipped = []
+        for node_id in self._loops.turn(loop_id):
+            if self.states[node_id] == PENDING and loop_id in self._missing[node_id]:
+                reason = self._is_there(node_id, loop_id)
+                skipped += self._skip(node_id, reason) if reason else []
+        return skipped
 
     def _queue(self, node_id: str) -> None:
         self._turn += 1
@@ -172,6 +246,7 @@ class Scheduler:
     def _end(self, node_id: str, state: str) -> None:
         self.states[node_id] = state
         self._open -= 1
+        self._loops.ended(node_id)
 
     def _let_exits_start(self) -> None:
         if self._exits and self._open == len(self._exits):
@@ -209,18 +284,36 @@ class Scheduler:
         """Take note that what a node waits for has ended; return why the node is skipped, "" when it isn't."""
         node = self.nodes[follower]
         decides = node.branch is not None and node.branch.condition == cause
-        is_choice = isinstance(node, JoinPlan) and any(cause == choice.node for choice in node.choices)
-        if self.states[cause] not in SUCCEEDED and (decides or not is_choice):
+        if self.states[cause] not in SUCCEEDED and (decides or not self._does_without(node, cause)):
+            if cause in self.untaken:
+                self.untaken.add(follower)
             return self._reason(node, cause)
         if node.branch and decides and node.branch.holds is not self._answers[cause]:
+            self.untaken.add(follower)
             return self._unmet(cause)
+        return self._is_there(follower, cause)
+
+    def _is_there(self, follower: str, cause: str) -> str:
+        """Take note that a node waits for something no longer; return why it is skipped, "" when it isn't."""
         self._missing[follower].discard(cause)
         if self._missing[follower]:
             return ""
+        node = self.nodes[follower]
         if isinstance(node, JoinPlan) and self.chosen(node) is None:
+            if all(choice.node in self.untaken for choice in node.choices):
+                self.untaken.add(follower)
             return "; ".join(dict.fromkeys(self._ended_as(choice.node) for choice in node.choices))
         self._queue(follower)
         return ""
+
+    def _does_without(self, node: AnyNode, cause: str) -> bool:
+        """Say whether a node goes on although something that it waits for made nothing."""
+        if isinstance(node, JoinPlan):
+            return any(cause == choice.node for choice in node.choices)
+        if isinstance(node, ResolverPlan):
+            firm = {*node.after, *(binding.node for binding in value_bindings(node.arguments))}
+            return cause.partition("[")[0] not in firm
+        return cause in self.untaken and cause.count("[") > node.id.count("[")  # one of the items of a list
 
     def chosen(self, join: JoinPlan) -> int | None:
         """Return which of a join's choices was made, the first if several were."""
@@ -233,10 +326,76 @@ class Scheduler:
         return f"{asked} {'holds' if self._answers[condition] else 'does not hold'}"
 
     def _reason(self, node: AnyNode, cause: str) -> str:
-        if self.states[cause] == FAILED and cause in node.gated_by:
+        if self.states[cause] == FAILED and {cause, cause.partition("[")[0]} & {*node.gated_by}:
             return f"gate {cause} refused what it uses"
         return self._ended_as(cause)
 
     def _ended_as(self, node_id: str) -> str:
         state = self.states[node_id]
         return f"{node_id} {'failed' if state == FAILED else 'was ' + state.lower()}"
+
+
+class _Loops:
+    """What a scheduler knows of loops.
+
+    Attributes:
+        numbered: By a node of an expanded loop's body, what came of it for each item.
+        vacant: Loops of which an item is over, so that the next one's turn has come.
+    """
+
+    def __init__(self) -> None:
+        self.numbered: dict[str, list[str]] = {}
+        self.vacant: list[str] = []
+        self._home: dict[str, str] = {}
+        self._waiting: dict[str, list[tuple[str, str]]] = {}
+        self._within: dict[str, tuple[tuple[str, int], ...]] = {}
+        self._left: dict[tuple[str, int], int] = {}
+        self._held: dict[str, list[list[str]]] = {}
+        self._next: dict[str, int] = {}
+
+    def enter(self, loop: LoopPlan) -> None:
+        """Note which nodes stand in a loop that isn't expanded yet."""
+        self._home |= dict.fromkeys((node.id for node in every_node(loop.body)), loop.id)
+
+    def await_home(self, follower: str, node_id: str) -> str:
+        """Return what a node waits for in place of one whose loop isn't expanded: the loop; else the node itself."""
+        home = self._home.get(node_id)
+        if home is None:
+            return node_id
+        self._waiting.setdefault(home, []).append((follower, node_id))
+        return home
+
+    def expanded(self, loop_id: str, templates: list[str], count: int) -> list[tuple[str, str]]:
+        """Note what came of the nodes of a body; return who waits for which of them."""
+        for template in templates:
+            self.numbered[template] = [f"{template}[{number}]" for number in range(count)]
+            del self._home[template]
+        return self._waiting.pop(loop_id, [])
+
+    def open(self, loop_id: str, members: list[list[str]], parallelism: int | None) -> None:
+        """Note the nodes of each item; with a limit, an item is under way until the last of them has ended."""
+        around = self._within.get(loop_id, ())
+        if parallelism:
+            self._held[loop_id], self._next[loop_id] = members, parallelism
+        for number, inside in enumerate(members):
+            within = (*around, (loop_id, number)) if parallelism else around
+            for node_id in inside if within else ():
+                self._within[node_id] = within
+                for each in within:
+                    self._left[each] = self._left.get(each, 0) + 1
+
+    def ended(self, node_id: str) -> None:
+        """Note that a node has ended; with the last of an item's, the next item's turn has come."""
+        for loop_id, number in self._within.get(node_id, ()):
+            self._left[loop_id, number] -= 1
+            if not self._left[loop_id, number] and number < self._next[loop_id]:
+                self.vacant.append(loop_id)
+
+    def turn(self, loop_id: str) -> list[str]:
+        """Return the nodes of the item whose turn has come: the first held one that isn't over already."""
+        while self._next[loop_id] < len(self._held[loop_id]):
+            number = self._next[loop_id]
+            self._next[loop_id] += 1
+            if self._left[loop_id, number]:
+                return self._held[loop_id][number]
+        return []

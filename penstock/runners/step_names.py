@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from penstock.pipeline.errors import ParameterError, listing, nearest
-from penstock.pipeline.plan import AnyNode, ExitHandlerPlan, LoopPlan, Plan
+from penstock.pipeline.iterations import NUMBERS, unnumbered
+from penstock.pipeline.plan import LoopPlan, Plan, every_node
 
 
 def check_names(option: str, names: Iterable[str], plan: Plan) -> None:
-    """Refuse a name that no node of the plan has.
+    """Refuse a name that no node of the plan has; "Trainer[1]" is one item of a step in a loop.
 
     Raises:
         ParameterError: With the option, the name and the nearest.
     """
-    known = [node.id for node in every_node(plan.nodes)]
+    known = {node.id: node for node in every_node(plan.nodes)}
     for name in names:
-        if name not in known:
+        step = unnumbered(name)
+        if step not in known:
             raise ParameterError(
-                f"{option} {name}: pipeline {plan.name!r} has no step {name!r}.{nearest(name, known)} "
+                f"{option} {name}: pipeline {plan.name!r} has no step {step!r}.{nearest(step, known)} "
                 f"It has: {listing(known)}."
             )
+        if step != name:
+            _check_numbers(option, name, loops_around(step, plan))
 
 
-def every_node(nodes: Iterable[AnyNode]) -> Iterator[AnyNode]:
-    """Yield nodes and those inside branches, loops and exit handlers."""
-    for node in nodes:
-        yield node
-        if isinstance(node, LoopPlan):
-            yield from every_node(node.body)
-        elif isinstance(node, ExitHandlerPlan):
-            yield node.step
+def loops_around(step: str, plan: Plan) -> list[LoopPlan]:
+    """Return the loops that a step stands in, the outermost first."""
+    loops = (node for node in every_node(plan.nodes) if isinstance(node, LoopPlan))
+    return [loop for loop in loops if any(node.id == step for node in every_node(loop.body))]
+
+
+def covers(name: str, step: str) -> bool:
+    """Say whether a name stands for a step: "Trainer" for "Trainer[1]" too, and "Trainer[1]" for "Trainer[1][0]"."""
+    return step == name or step.startswith(f"{name}[")
+
+
+def _check_numbers(option: str, name: str, loops: list[LoopPlan]) -> None:
+    numbers = [int(number[1:-1]) for number in NUMBERS.findall(name)]
+    step = unnumbered(name)
+    if not loops:
+        raise ParameterError(
+            f"{option} {name}: step {step!r} is in no loop, so it has no items. Write {option} {step}."
+        )
+    if len(numbers) > len(loops):
+        raise ParameterError(f"{option} {name}: step {step!r} is in {len(loops)} loop(s), got {len(numbers)} numbers.")
+    for number, loop in zip(numbers, loops, strict=False):
+        if isinstance(loop.items, list) and number >= len(loop.items):
+            raise ParameterError(
+                f"{option} {name}: loop {loop.id!r} has {len(loop.items)} items, numbered from 0 to "
+                f"{len(loop.items) - 1}, and no item {number}."
+            )

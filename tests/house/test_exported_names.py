@@ -11,14 +11,15 @@ import pytest
 PUBLIC = {
     "penstock.pipeline": """
         Beam Component DataError FileEntry Files GateFailed Importer Input ModuleFile Output ParameterError
-        PenstockError Pipeline Plan PlatformError Retry Secret Skip Unsupported UserCodeError WiringError component
-        on_exit one_of otherwise pipeline run_status step when
+        PenstockError Pipeline Plan PlatformError Resolver Retry Secret Skip Unsupported UserCodeError WiringError
+        collect component for_each latest latest_blessed of_run on_exit one_of otherwise pipeline run_status spans
+        step when
     """,
     "penstock.components": """
         AvroExampleGen BeamExampleGen BigQueryExampleGen CsvExampleGen CustomExampleGen CustomRule DistributionValidator
         DistributionValidatorConfig EvalArgs Evaluator ExampleDiff ExampleValidator ExamplesDiff
         ExamplesExporter FeatureComparator ImportExampleGen ImportSchemaGen Importer JsonlExampleGen
-        LeakageChecks Metric ParquetExampleGen Pusher SchemaGen SqlExampleGen StatisticsGen StatsOptions
+        LeakageChecks Metric ParquetExampleGen Pusher Resolver SchemaGen SqlExampleGen StatisticsGen StatsOptions
         TrainArgs Trainer Transform
     """,
     "penstock.components.training": """

@@ -78,7 +78,7 @@ def test_operation_is_refused_with_its_repair(operation: str, promise: Any) -> N
     [
         (bool, "`if` or `bool()` can't work. Branch on it with `with when(x.value == ...):`."),
         (lambda p: p > 1, "comparison can't work. Branch on it with `with when(x.value > ...):`."),
-        (iter, "iteration can't work. Pass it whole and loop inside a component."),
+        (iter, "iteration can't work. Loop over it with `with for_each(x) as item:`, or pass it whole."),
         (lambda p: p + 1, "arithmetic can't work. Compute it inside a component, or pass the computed value as a "
          "parameter."),
         (int, "conversion to a number can't work. Pass it on as it is: the type is checked when the run starts."),

@@ -211,3 +211,83 @@ def test_branches_are_unknown_until_their_condition_is_answered(project: Project
     told = actions(foreseen(project, text="other"))
 
     assert (told["make"], told["big"], told["small"], told["follow"]) == ("run", "unknown", "unknown", "unknown")
+
+
+SWEEP = """
+from penstock.pipeline import collect, for_each, when
+
+
+@component
+def rates_of(note: Input[Note]) -> list[float]:
+    return [float(text) for text in get(note).split()]
+
+
+@component
+def train(model: Output[Note], *, rate: float) -> None:
+    put(model, str(rate))
+
+
+@component
+def pick(models: Input[list[Note]], best: Output[Note]) -> None:
+    put(best, "".join(map(get, models)))
+
+
+@pipeline
+def wired(text: str = "0.1 0.2"):
+    rates = rates_of(note=make(text=text).note)
+    with for_each(rates.value) as rate:
+        model = train(rate=rate).model
+        with when(rate.value > 0.1):
+            follow(note=model)
+    pick(models=collect(model))
+
+
+@pipeline
+def literal(rates: list[float] = [1.0, 2.0]):
+    with for_each(rates) as rate:
+        model = train(rate=rate).model
+    pick(models=collect(model))
+"""
+
+
+def test_items_of_a_loop_are_foreseen_where_they_are_known(project: Project) -> None:
+    project.write(SWEEP)
+    unknown = foreseen(project)
+    project.run()
+
+    known = foreseen(project)
+
+    assert actions(unknown)["train"] == "unknown"
+    assert reasons(unknown)["train"] == "once per item of for_each-1, which depends on what rates_of makes"
+    assert actions(known) == {
+        "make": "reuse", "rates_of": "reuse", "for_each-1": "settled", "train[0]": "reuse", "when-1[0]": "settled",
+        "follow[0]": "skip", "train[1]": "reuse", "when-1[1]": "settled", "follow[1]": "reuse", "pick": "reuse",
+    }  # fmt: skip
+    assert not known.pending
+
+
+def test_items_of_a_list_are_foreseen_before_anything_has_run(project: Project) -> None:
+    project.write(SWEEP)
+
+    told = forecast_of(project, "literal")
+
+    assert actions(told) == {"for_each-1": "settled", "train[0]": "run", "train[1]": "run", "pick": "run"}
+
+
+def test_an_item_that_is_new_is_foreseen_to_run_alone_with_the_estimate_of_the_others(project: Project) -> None:
+    project.write(SWEEP)
+    project.run("literal")
+
+    told = forecast_of(project, "literal", rates=[1.0, 2.0, 3.0])
+
+    assert actions(told) == {
+        "for_each-1": "settled", "train[0]": "reuse", "train[1]": "reuse", "train[2]": "run", "pick": "unknown",
+    }  # fmt: skip
+    assert reasons(told)["pick"] == "depends on what train[2] makes"
+    assert told.steps[3].seconds is not None
+
+
+def forecast_of(project: Project, pipeline: str, **parameters: Any) -> Forecast:
+    plan = getattr(project.load(), pipeline).compile()
+    values = RunParameters(plan.name, plan.parameters).resolve(parameters, str(project.folder))
+    return forecast(plan, RunRequest(parameters=values, root=str(project.root), code_root=str(project.folder)))

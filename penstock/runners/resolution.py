@@ -1,0 +1,183 @@
+"""Which artifacts of earlier runs a resolver stands for.
+
+What is chosen depends on what other runs have left and on what this pipeline makes today before the resolver's
+followers, never on what happens to be finished: so an unchanged pipeline that runs again resolves to the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from penstock.metadata.artifact_types import ModelBlessing
+from penstock.metadata.records import ArtifactRecord, ExecutionRecord
+from penstock.metadata.store import MetadataStore
+from penstock.pipeline.errors import DataError, listing
+from penstock.pipeline.iterations import unnumbered
+from penstock.pipeline.plan import Json, ResolverPlan
+from penstock.runners.driver import Driver
+
+Found = list[ArtifactRecord]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What one output of a resolver is looked for.
+
+    Attributes:
+        type: The artifact type.
+        own: What this pipeline makes of the type today, before the resolver's followers.
+        followers: Steps that wait for the resolver.
+        runs: This run and those that it goes on with.
+    """
+
+    driver: Driver
+    type: str
+    arguments: Mapping[str, Json]
+    own: Found
+    followers: frozenset[str]
+    runs: frozenset[str]
+
+    @property
+    def store(self) -> MetadataStore:
+        """Where earlier runs are recorded."""
+        return self.driver.store
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline whose artifacts are searched."""
+        return str(self.arguments.get("pipeline", self.driver.plan.name))
+
+    def recorded(self, type: str = "", step: str | None = None) -> Iterable[ArtifactRecord]:
+        """Return the artifacts there are of a type, the newest first, whose files are there."""
+        found = self.store.artifacts(type or self.type, pipeline=self.pipeline)
+        return (each for each in found if step in (None, each.step, unnumbered(each.step)))
+
+    def is_earlier(self, artifact: ArtifactRecord) -> bool:
+        """Say whether an artifact is of an earlier run, and another than what this pipeline makes today."""
+        return artifact.run not in self.runs and artifact.digest not in {own.digest for own in self.own}
+
+
+def resolve(node: ResolverPlan, driver: Driver) -> dict[str, Found]:
+    """Return the artifacts that a resolver stands for, by output name.
+
+    Raises:
+        DataError: One that a step can't do without isn't there, or what the strategy asks for can't be had.
+    """
+    arguments = driver.operand(node.arguments)
+    found: dict[str, Found] = {}
+    for name, output in node.outputs.items():
+        own = [record for binding in node.own.get(name, ()) for record in driver.made_of_any(binding)]
+        search = Search(driver, output.type, arguments, own, frozenset(node.followers), _runs(driver))
+        found[name] = STRATEGIES[node.strategy](search)
+        if not found[name] and name in node.required:
+            raise DataError(
+                f"'{node.id}.{name}' found no {output.type}, and a step can't do without: {node.strategy}"
+                f"{_told(arguments)} of pipeline {search.pipeline!r}. Make one first, or take it as an optional input: "
+                f"Input[{output.type}] | None = None."
+            )
+    return found
+
+
+def _latest(search: Search) -> Found:
+    step = search.arguments.get("step")
+    found: dict[str, ArtifactRecord] = {}
+    for each in search.recorded(step=step):
+        if search.is_earlier(each):
+            found.setdefault(each.digest, each)
+            if len(found) == search.arguments["n"]:
+                break
+    return [*found.values()][::-1]
+
+
+def _latest_blessed(search: Search) -> Found:
+    for blessing in search.recorded(ModelBlessing.TYPE_NAME, search.arguments.get("step")):
+        judged = search.store.execution(blessing.execution) if blessing.properties.get("blessed") == 1 else None
+        candidate = _candidate(judged, search.type) if judged else None
+        if candidate is not None and candidate.state == "LIVE" and search.is_earlier(candidate):
+            return [candidate]
+    return []
+
+
+def _candidate(judged: ExecutionRecord, type: str) -> ArtifactRecord | None:
+    """Return what an execution has blessed: its input `model`, or the only one of the type."""
+    inputs = {name: found for name, found in judged.inputs.items() if any(each.type == type for each in found)}
+    chosen = inputs.get("model") or (next(iter(inputs.values())) if len(inputs) == 1 else [])
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def _spans(search: Search) -> Found:
+    best: dict[int, ArtifactRecord] = {}
+    earlier = (each for each in search.recorded(step=search.arguments.get("step")) if _counts(search, each))
+    for each in [*search.own, *earlier]:
+        span = each.properties.get("span")
+        if span is not None and (span not in best or _version(each) > _version(best[span])):
+            best[span] = each
+    if "last_spans" in search.arguments:
+        return [best[span] for span in sorted(best)[-search.arguments["last_spans"] :]]
+    first, last = search.arguments["span_range"]
+    missing = [span for span in range(first, last + 1) if span not in best]
+    if missing:
+        raise DataError(
+            f"spans(span_range=({first}, {last})): pipeline {search.pipeline!r} has no {search.type} of span "
+            f"{listing(map(str, missing))}. It has: {listing(map(str, sorted(best)))}."
+        )
+    return [best[span] for span in range(first, last + 1)]
+
+
+def _counts(search: Search, artifact: ArtifactRecord) -> bool:
+    """Say whether an artifact may be a span: what came of the resolver itself may not."""
+    return artifact.run not in search.runs and unnumbered(artifact.step) not in search.followers
+
+
+def _version(artifact: ArtifactRecord) -> int:
+    return int(artifact.properties.get("version") or 0)
+
+
+def _of_run(search: Search) -> Found:
+    run = search.store.run(str(search.arguments["run"]))
+    if run is None:
+        raise DataError(f"of_run({search.arguments['run']!r}): there is no such run here. List them: penstock runs.")
+    step = search.arguments.get("step")
+    made = [
+        (execution.step, record)
+        for execution in search.store.executions(run.id)
+        if step in (None, execution.step)
+        for records in execution.outputs.values()
+        for record in records
+        if record.type == search.type and record.state == "LIVE"
+    ]
+    steps = list(dict.fromkeys(name for name, _ in made))
+    if len(steps) > 1:
+        raise DataError(
+            f"of_run({run.id!r}): several steps made {search.type} there: {listing(steps)}. Name one: "
+            f"of_run(..., step={steps[0]!r})."
+        )
+    if not made:
+        by = f" by step {step!r}" if step else ""
+        raise DataError(
+            f"of_run({run.id!r}): that run of {run.pipeline!r} has no {search.type}{by} that is still there."
+        )
+    return [made[-1][1]]
+
+
+STRATEGIES: Mapping[str, Callable[[Search], Found]] = {
+    "latest": _latest,
+    "latest_blessed": _latest_blessed,
+    "spans": _spans,
+    "of_run": _of_run,
+}
+
+
+def _runs(driver: Driver) -> frozenset[str]:
+    """Return this run and those that it goes on with: what they have made isn't of an earlier run."""
+    found, run = {driver.run}, driver.request.resume
+    while run and run not in found:
+        found.add(run)
+        record = driver.store.run(run)
+        run = str(record.facts.get("resumed", "")) if record else ""
+    return frozenset(found)
+
+
+def _told(arguments: Mapping[str, Json]) -> str:
+    return "(" + ", ".join(f"{name}={value!r}" for name, value in arguments.items() if name != "pipeline") + ")"
