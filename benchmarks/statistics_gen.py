@@ -18,6 +18,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,9 @@ import pyarrow.csv
 
 from penstock.data.examples import record_batches
 from penstock.data.shards import ShardWriter, shard_path
+
+if TYPE_CHECKING:
+    from penstock.components import LeakageChecks
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
 DATA = pathlib.Path(os.environ.get("PENSTOCK_DATA", CHECKOUT.parent / "shared" / "data"))
@@ -72,12 +76,29 @@ def limit(folder: str) -> float:
 
 def ours(folder: str) -> float:
     """Describe the examples as `StatisticsGen` does with one worker, and return the CPU seconds of it."""
+    return _described(folder, None)
+
+
+def leaks(folder: str) -> float:
+    """Describe the examples and look for leakage in the same pass, and return the CPU seconds of it."""
+    from penstock.components import LeakageChecks
+
+    checks = LeakageChecks(
+        max_duplicate_fraction=0.0,
+        group_features=["company"],
+        time_feature="trip_start_timestamp",
+        label="payment_type",
+    )
+    return _described(folder, checks)
+
+
+def _described(folder: str, leakage: LeakageChecks | None) -> float:
     from penstock.artifacts import Examples, ExampleStatistics
     from penstock.components.validation import statistics_beam  # noqa: F401 - imports are not what is measured
     from penstock.components.validation.statistics_gen import StatisticsGen
 
     start = _cpu()
-    StatisticsGen(examples=Examples(folder), statistics=ExampleStatistics(f"{folder}-statistics"))
+    StatisticsGen(examples=Examples(folder), statistics=ExampleStatistics(f"{folder}-statistics"), leakage=leakage)
     return _cpu() - start
 
 
@@ -101,7 +122,7 @@ def main() -> None:
     """Measure and print; with a side and a folder, be that side."""
     if len(sys.argv) == 3:
         pa.set_cpu_count(1)
-        seconds = {"limit": limit, "ours": ours}[sys.argv[1]](sys.argv[2])
+        seconds = {"limit": limit, "ours": ours, "leaks": leaks}[sys.argv[1]](sys.argv[2])
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps({"cpu_s": round(seconds, 2), "peak_mb": round(peak)}))
         return
@@ -112,6 +133,7 @@ def main() -> None:
         columns = make(f"{folder}/examples", ROWS)
         floor = measured("limit", f"{folder}/examples")
         found = measured("ours", f"{folder}/examples")
+        leakage = measured("leaks", f"{folder}/examples")
         few = f"{folder}/few"
         make(few, ROWS // 10)
         small = measured("ours", few)
@@ -126,6 +148,8 @@ def main() -> None:
                 "statistics_peak_mb": found["peak_mb"],
                 "statistics_peak_mb_of_a_tenth": small["peak_mb"],
                 "statistics_cpu_s_of_a_tenth": small["cpu_s"],
+                "with_leakage_cpu_s": leakage["cpu_s"],
+                "with_leakage_peak_mb": leakage["peak_mb"],
                 "limit_cpu_s": floor["cpu_s"],
                 "limit_peak_mb": floor["peak_mb"],
                 "ratio_to_limit": round(found["cpu_s"] / floor["cpu_s"], 2),
