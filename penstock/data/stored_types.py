@@ -1,8 +1,8 @@
 """The types that rows are stored in: what a source's Arrow types become, and the type that holds two of them.
 
 Stored are int64, float32, float64, string, binary, and lists of these. Booleans and small integers become int64,
-decimals float64, dates and times int64 microseconds (the field's metadata says so), nested records one column a
-field, named "parent.child". What has no such form is refused by name.
+decimals float64 (those without a fraction int64), dates and times int64 microseconds (the field's metadata says so),
+nested records one column a field, named "parent.child". What has no such form is refused by name.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def stored_type(type_: pa.DataType, column: str) -> pa.DataType:
 
 
 def _scalar_type(type_: pa.DataType) -> pa.DataType | None:
-    if pa.types.is_decimal(type_) or pa.types.is_float64(type_):
+    if pa.types.is_decimal(type_):
+        return pa.int64() if type_.scale <= 0 else pa.float64()
+    if pa.types.is_float64(type_):
         return pa.float64()
     if pa.types.is_floating(type_):
         return pa.float32()

@@ -200,7 +200,7 @@ def _step(node: Node, gates: tuple[str, ...], code: Fingerprint) -> StepPlan:
         effect=EffectPlan(still_true=spec.still_true) if spec.effects else None,
         precondition=spec.precondition,
         beam=_beam(spec, options.beam_options),
-        cache=options.cache is not False and not node.on_exit,
+        cache=(spec.cache if options.cache is None else options.cache is not False) and not node.on_exit,
         cache_seconds=seconds_of(options.cache) if isinstance(options.cache, str) else None,
         salt=options.salt,
         env=dict(options.env),

@@ -62,6 +62,7 @@ def component(
     still_true: str = "",
     precondition: str = "",
     versions: tuple[str, ...] = (),
+    cache: bool = True,
 ) -> Callable[[F], Component[F]]: ...
 def component(
     function: F | None = None,
@@ -73,6 +74,7 @@ def component(
     still_true: str = "",
     precondition: str = "",
     versions: tuple[str, ...] = (),
+    cache: bool = True,
 ) -> Any:
     """Make a step of a typed function.
 
@@ -88,6 +90,7 @@ def component(
         still_true: Says whether the effect still holds.
         precondition: Is called before the step's own function.
         versions: Distributions whose versions count in the cache key.
+        cache: False for a component whose result depends on what no key can know; a node's `cache=` says otherwise.
     """
     options = {
         "name": name,
@@ -96,6 +99,7 @@ def component(
         "still_true": still_true,
         "precondition": precondition,
         "versions": tuple(versions),
+        "cache": cache,
     }
     if function is not None:
         return Component(function, options)
@@ -166,6 +170,7 @@ class ComponentSpec:
         still_true: "module:name" of a function that takes the outputs and says whether the effect still holds.
         precondition: "module:name" of a light function, called with the step's arguments before the step is run.
         versions: Distributions whose versions are ingredients of the cache key.
+        cache: Whether earlier results are reused unless a node says otherwise.
     """
 
     name: str
@@ -180,6 +185,7 @@ class ComponentSpec:
     still_true: str = ""
     precondition: str = ""
     versions: tuple[str, ...] = ()
+    cache: bool = True
     source: str = ""
 
     @property

@@ -17,7 +17,8 @@ class NodeOptions:
         id: The node's name in the pipeline; the component's name by default.
         after: Nodes that must have finished before, without handing over data.
         gate: False lets this node use an artifact that a gate has refused.
-        cache: False runs the step every time; "7d" reuses no result that is older than that.
+        cache: False runs the step every time; "7d" reuses no result that is older than that. By default what the
+            component says: True, but False for those that read what the cache can't see, such as a database.
         salt: Any text; a new one makes the cache miss.
         env: Environment variables of the step's worker.
         beam_options: Beam pipeline options for this step.
@@ -30,7 +31,7 @@ class NodeOptions:
     id: str | None = None
     after: Sequence[Any] = ()
     gate: bool = True
-    cache: bool | str = True
+    cache: bool | str | None = None
     salt: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     beam_options: Mapping[str, Any] = field(default_factory=dict)

@@ -243,7 +243,7 @@ def wrong_cache_policy(wiring: Wiring) -> Iterator[Problem]:
     for node in wiring.nodes:
         cache: object = node.options.cache
         salt: object = node.options.salt
-        if not isinstance(cache, bool | str):
+        if not isinstance(cache, bool | str | None):
             yield node, f'{call(node)} takes cache=True, cache=False or an age such as cache="7d", got {cache!r:.60}.'
         elif isinstance(cache, str):
             try:

@@ -1,6 +1,7 @@
 """SqlExampleGen on a real SQLite and a real PostgreSQL."""
 
 import glob
+import math
 import os
 import pwd
 import shutil
@@ -18,6 +19,8 @@ from penstock.artifacts import Examples
 from penstock.components.ingestion.parquet_example_gen import ParquetExampleGen
 from penstock.components.ingestion.sql_example_gen import SqlExampleGen, check_parameters
 from penstock.data import examples
+from penstock.data.adbc_source import AdbcRows
+from penstock.data.sql_source import SqlRows
 from penstock.pipeline import Beam, DataError, ParameterError, Secret
 from tests.components.conftest import rows_of
 from tests.components.test_example_gen_parquet import trips
@@ -69,15 +72,21 @@ def throw_away_server(folder, binaries):
         subprocess.run([*control, "-m", "immediate", "stop"], check=True, **log)
 
 
-@pytest.fixture
-def sqlite(tmp_path):
+@pytest.fixture(params=["sqlite", "sqlite+adbc"])
+def sqlite(tmp_path, request):
     path = tmp_path / "trips.db"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE trips (id INTEGER, taxi TEXT, fare REAL, miles INTEGER)")
         rows = [(i, *row.values()) for i, row in enumerate(trips().to_pylist())]
         database.executemany("INSERT INTO trips VALUES (?, ?, ?, ?)", rows)
     database.close()
-    return f"sqlite:///{path}"
+    return f"{request.param}:///{path}"
+
+
+@pytest.fixture(params=["psycopg", "adbc"])
+def server(postgres, request):
+    """The server's URL for either way to reach it."""
+    return postgres.replace("+psycopg", f"+{request.param}")
 
 
 @pytest.fixture
@@ -116,9 +125,9 @@ def test_partitions_are_shards_and_change_no_digest(ingest, sqlite):
     [
         ("SELECT * FROM trips WHERE id < 0", {}, "There are no data rows"),
         ("SELECT * FROM trips WHERE id < 0", {"partition_column": "id"}, "returns no row with a 'id'"),
-        ("SELECT * FROM tripz", {}, "The database refuses the query 'SELECT * FROM tripz': 'no such table: tripz'"),
+        ("SELECT * FROM tripz", {}, "The database refuses the query 'SELECT * FROM tripz': '"),
+        ("SELECT * FROM tripz", {}, "no such table: tripz"),
         ("SELECT id, id FROM trips", {}, "'id' is there 2 times. Name them in the query with AS"),
-        ("SELECT 1 AS a UNION ALL SELECT 'x'", {}, "Row 2 of the query: column 'a' holds text ('x')"),
         ("SELECT * FROM trips", {"partition_column": "taxi"}, "must hold whole numbers, it holds str"),
     ],
 )
@@ -129,9 +138,62 @@ def test_what_is_wrong_with_a_query_is_named(ingest, sqlite, query, parameters, 
     assert message in str(caught.value)
 
 
-def test_unreachable_database_is_named(ingest, tmp_path):
-    with pytest.raises(DataError, match=r"can't be reached or refuses the credentials: 'unable to open database file'"):
-        ingest(f"sqlite:///{tmp_path}/no/such/folder.db", "SELECT 1")
+@pytest.mark.parametrize(
+    ("scheme", "said"), [("sqlite", "unable to open database file"), ("sqlite+adbc", "there is no file {path}")]
+)
+def test_unreachable_database_is_named(ingest, tmp_path, scheme, said):
+    path = tmp_path / "no/such/folder.db"
+
+    with pytest.raises(DataError) as caught:
+        ingest(f"{scheme}:///{path}", "SELECT 1")
+
+    assert str(caught.value) == (
+        f"{scheme}:///{path} can't be reached or refuses the credentials: '{said.format(path=path)}'. Check host, "
+        "database, user and the password's secret."
+    )
+
+
+def test_values_of_two_types_name_the_row(ingest, tmp_path):
+    with pytest.raises(DataError) as caught:
+        ingest(f"sqlite:///{tmp_path}/t.db", "SELECT 1 AS a UNION ALL SELECT 'x'")
+
+    assert str(caught.value) == (
+        "Row 2 of the query: column 'a' holds text ('x'), and an integer ('1') before. Cast the column in the query."
+    )
+
+
+def test_a_type_that_changes_late_breaks_off_an_adbc_result(ingest, tmp_path):
+    with sqlite3.connect(tmp_path / "t.db") as database:
+        database.execute("CREATE TABLE t (a)")
+        database.executemany("INSERT INTO t VALUES (?)", [(i if i < 900_000 else "x",) for i in range(900_001)])
+    database.close()
+
+    with pytest.raises(DataError) as caught:
+        ingest(f"sqlite+adbc:///{tmp_path}/t.db", "SELECT a FROM t")
+
+    assert str(caught.value) == (
+        f"sqlite+adbc:///{tmp_path}/t.db: reading broke off after row 892928: '[SQLite] Type mismatch in column 0: "
+        "expected INT64 but got STRING/BINARY'. SQLite's columns have no types of their own, ADBC takes those of the "
+        "first 8192 rows. Cast the column in the query, or take SQLAlchemy's URL, 'sqlite:///...'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("connection", "message"),
+    [
+        (
+            "mysql+adbc://me@host/db",
+            "mysql+adbc://me@host/db: there is no ADBC driver for 'mysql' here, there are postgresql and sqlite. Reach "
+            "other databases by SQLAlchemy: 'mysql+pymysql://user@host/database'.",
+        ),
+        ("nope://me@host/db", "nope://me@host/db: there is no driver for it here: Can't load plugin: "),
+    ],
+)
+def test_a_database_without_a_driver_is_named(ingest, connection, message):
+    with pytest.raises(DataError) as caught:
+        ingest(connection, "SELECT 1")
+
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +211,7 @@ def test_impossible_parameters_are_refused_beforehand(parameters, message):
         check_parameters(**({"connection": "sqlite://", "query": "SELECT 1"} | parameters))
 
 
-def test_postgresql_types_and_partitions(ingest, postgres, monkeypatch):
+def test_postgresql_types_and_partitions(ingest, server, postgres, monkeypatch):
     monkeypatch.setenv("WORD", PASSWORD)
     url = sqlalchemy.make_url(postgres).set(password=PASSWORD)
     with sqlalchemy.create_engine(url).begin() as connection:
@@ -158,16 +220,21 @@ def test_postgresql_types_and_partitions(ingest, postgres, monkeypatch):
             sqlalchemy.text(
                 "CREATE TABLE penstock_trips AS SELECT i AS id, i % 7 = 0 AS night, (i * 1.5)::numeric(10, 2) AS fare, "
                 "timestamptz '2024-05-01 12:00:00+00' + i * interval '1 hour' AS at, ARRAY[i, i + 1] AS zones, "
-                "'cab ' || i AS cab, decode('ff', 'hex') AS picture FROM generate_series(1, 300) AS i"
+                "'cab ' || i AS cab, decode('ff', 'hex') AS picture, i::numeric AS whole, 'NaN'::numeric AS odd, "
+                "NULLIF(i, 7)::float4 AS small, date '2024-05-01' AS day, time '12:00' AS noon, "
+                "'00000000-0000-0000-0000-00000000000f'::uuid AS key, ARRAY[i::numeric / 2] AS halves "
+                "FROM generate_series(1, 300) AS i"
             )
         )
     query = "SELECT * FROM penstock_trips WHERE at::date >= '2024-05-01' ORDER BY id"
 
-    result = ingest(postgres, query, password=Secret("WORD"), partition_column="id", partitions=4, splits={"a": 1})
+    result = ingest(server, query, password=Secret("WORD"), partition_column="id", partitions=4, splits={"a": 1})
 
     assert result.properties["rows"] == {"a": 300}
     assert len(examples.split_files(result.path, "a")) == 4
-    assert rows_of(result)["a"][6] == {
+    row = rows_of(result)["a"][6]
+    assert math.isnan(row.pop("odd"))
+    assert row == {
         "id": 7,
         "night": 1,
         "fare": 10.5,
@@ -175,21 +242,65 @@ def test_postgresql_types_and_partitions(ingest, postgres, monkeypatch):
         "zones": [7, 8],
         "cab": "cab 7",
         "picture": b"\xff",
+        "whole": 7,
+        "small": None,
+        "day": 1_714_521_600_000_000,
+        "noon": 43_200_000_000,
+        "key": "00000000-0000-0000-0000-00000000000f",
+        "halves": [3.5],
     }
+    assert examples.arrow_schema(result.path).field("at").metadata == {b"unit": b"us"}
 
 
-def test_wrong_credentials_are_named_without_the_password(ingest, postgres, monkeypatch):
+@pytest.mark.parametrize("expression", ["2::numeric(40) ^ 70", "18446744073709551616"])
+def test_integers_of_more_than_64_bits_are_refused_by_name(ingest, server, monkeypatch, expression):
+    monkeypatch.setenv("WORD", PASSWORD)
+
+    with pytest.raises(DataError) as caught:
+        ingest(server, f"SELECT 1 AS a, round({expression}) AS big", password=Secret("WORD"))
+
+    said = str(caught.value)
+    assert "of the query: column 'big' holds " in said
+    assert "Cast the column in the query." in said
+
+
+def test_a_type_that_only_postgresql_knows_is_refused_by_name(ingest, postgres, monkeypatch):
+    monkeypatch.setenv("WORD", PASSWORD)
+
+    with pytest.raises(DataError) as caught:
+        ingest(postgres.replace("psycopg", "adbc"), "SELECT inet '1.2.3.4' AS ip", password=Secret("WORD"))
+
+    assert str(caught.value) == (
+        "Column 'ip' of the query has the type 'inet' of PostgreSQL, which comes as bytes. Cast it in the query, as to "
+        "text."
+    )
+
+
+def test_a_query_that_fails_midway_is_named(ingest, server, monkeypatch):
+    monkeypatch.setenv("WORD", PASSWORD)
+
+    with pytest.raises(DataError, match=r"'.*division by zero"):
+        ingest(server, "SELECT 1 / (i - 200000) AS x FROM generate_series(1, 300000) AS i", password=Secret("WORD"))
+
+
+def test_wrong_credentials_are_named_without_the_password(ingest, server, monkeypatch):
     monkeypatch.setenv("WORD", "wrong-word")
 
     with pytest.raises(DataError) as caught:
-        ingest(postgres, "SELECT 1", password=Secret("WORD"))
+        ingest(server, "SELECT 1", password=Secret("WORD"))
 
     assert "password authentication failed" in str(caught.value)
     assert "wrong-word" not in str(caught.value)
 
 
-def test_unreachable_server_is_named(ingest):
+@pytest.mark.parametrize("way", ["psycopg", "adbc"])
+def test_unreachable_server_is_named(ingest, way):
     pytest.importorskip("psycopg", reason="needs the extra postgresql")
 
-    with pytest.raises(DataError, match="can't be reached or refuses the credentials"):
-        ingest(f"postgresql+psycopg://taxi@127.0.0.1:{free_port()}/x", "SELECT 1")
+    with pytest.raises(DataError, match=r"can't be reached or refuses the credentials: '.*[Cc]onnection"):
+        ingest(f"postgresql+{way}://taxi@127.0.0.1:{free_port()}/x", "SELECT 1")
+
+
+def test_the_password_is_in_no_text_of_a_source():
+    for source in (SqlRows, AdbcRows):
+        assert "word" not in repr(source("postgresql+adbc://me@host/db", "SELECT 1", "word"))

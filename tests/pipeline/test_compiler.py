@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from penstock.artifacts import Examples, Model
-from penstock.pipeline import Importer, WiringError
+from penstock.artifacts import Examples, Model, Schema
+from penstock.pipeline import Importer, Output, WiringError, component
 from penstock.pipeline.plan import Binding, ImporterPlan, OutputPlan, StepPlan
 from tests.pipeline.sample_components import (
     Evaluator,
@@ -143,6 +143,23 @@ def test_step_holds_what_the_call_and_the_component_say(folder: Path) -> None:
     assert (stats.beam.parameter, stats.beam.options) == ("beam", {"x": 1})
     assert merge.inputs == {"parts": (Binding(node="ExampleGen", output="examples"),) * 2}
     assert (merge.many, merge.after) == (("parts",), ("StatisticsGen",))
+
+
+@component(cache=False)
+def read_the_world(note: Output[Schema]) -> None:
+    """Write what no key can know."""
+
+
+@pytest.mark.parametrize(("options", "cache"), [({}, False), ({"cache": True}, True), ({"cache": "7d"}, True)])
+def test_a_component_may_be_cached_only_where_its_node_says_so(
+    folder: Path, options: dict[str, Any], cache: bool
+) -> None:
+    plan = compiled(lambda: read_the_world(**options), folder)
+
+    step = plan.node("read_the_world")
+
+    assert isinstance(step, StepPlan)
+    assert step.cache is cache
 
 
 def test_pusher_is_an_effect_and_evaluator_a_gate(folder: Path) -> None:

@@ -31,6 +31,7 @@ def check_parameters(
 @component(
     versions=("pyarrow", "apache-beam"),
     precondition="penstock.components.ingestion.bigquery_example_gen:check_parameters",
+    cache=False,
 )
 def BigQueryExampleGen(
     examples: Output[Examples],
@@ -47,6 +48,10 @@ def BigQueryExampleGen(
     beam: Beam = Beam(),  # noqa: B008 - filled in by the executor
 ) -> None:
     """Ingest a table of BigQuery, or what a query gives, and split the rows by hash.
+
+    BigQuery is asked in every run, as no key can know whether it has changed; where the rows are the same, the steps
+    after this one come from the cache. A node with `cache=True` asks once for each query or table, again with a new
+    `salt=`.
 
     Rows come through `beam.io.ReadFromBigQuery` and the Storage Read API. BOOL becomes int64, NUMERIC and BIGNUMERIC
     float64 (cast them to STRING to keep every digit), DATE, DATETIME, TIMESTAMP and TIME int64 microseconds, GEOGRAPHY

@@ -1,10 +1,14 @@
 """SqlExampleGen: the rows of a database query become examples."""
 
-from typing import Any
+import importlib.util
+from typing import TYPE_CHECKING, Any
 
 from penstock.artifacts import Examples
 from penstock.components.ingestion.example_gen import Choice, check_choice, ingest, reading_parameters, selected
 from penstock.pipeline import Beam, Output, ParameterError, Secret, component
+
+if TYPE_CHECKING:
+    from penstock.data.query_rows import QueryRows
 
 
 def check_parameters(
@@ -20,7 +24,8 @@ def check_parameters(
     if "://" not in connection and not connection.startswith("sqlite:"):
         raise ParameterError(
             f"SqlExampleGen: connection={connection!r} is no SQLAlchemy URL. Write it as "
-            "'postgresql+psycopg://user@host/database' or 'sqlite:////folder/file.db'."
+            "'postgresql+psycopg://user@host/database' or 'sqlite:////folder/file.db', for an ADBC driver as "
+            "'postgresql+adbc://user@host/database' or 'sqlite+adbc:////folder/file.db'."
         )
     authority = connection.partition("://")[2].partition("/")[0]
     if ":" in authority.rpartition("@")[0]:
@@ -34,7 +39,9 @@ def check_parameters(
         raise ParameterError(f"SqlExampleGen: partitions must be at least 1, got {partitions}.")
 
 
-@component(versions=("pyarrow",), precondition="penstock.components.ingestion.sql_example_gen:check_parameters")
+@component(
+    versions=("pyarrow",), precondition="penstock.components.ingestion.sql_example_gen:check_parameters", cache=False
+)
 def SqlExampleGen(
     examples: Output[Examples],
     *,
@@ -49,14 +56,20 @@ def SqlExampleGen(
     row_filter: str | None = None,
     beam: Beam = Beam(),  # noqa: B008 - filled in by the executor
 ) -> None:
-    """Ingest the rows of a query from any database that SQLAlchemy reaches, and split them by hash.
+    """Ingest the rows of a query from any database that SQLAlchemy or an ADBC driver reaches, and split them by hash.
 
-    The cache knows the query and not the database: give the node `cache=False` to read it every time, or another
-    `salt=` when it has changed. Needs the extra `penstock[sql]`, and the database's driver (`penstock[postgresql]`).
+    The database is read in every run: no key can know whether it has changed. Where the rows are the same, so is their
+    digest, and the steps after this one come from the cache. A node with `cache=True` reads once for each query; a new
+    `salt=` (the name of a snapshot, a date) reads again, `cache="7d"` once a week.
+
+    ADBC hands over Arrow's columns instead of values, which is many times faster; numbers and times come as through
+    SQLAlchemy, JSON comes as text. Needs the extra `penstock[sql]` and the database's driver (`penstock[postgresql]`),
+    or `penstock[adbc]`.
 
     Args:
         examples: The rows in splits; one shard a split for each partition.
-        connection: An SQLAlchemy URL without a password, as "postgresql+psycopg://user@host/database".
+        connection: A URL without a password, as "postgresql+psycopg://user@host/database" or "sqlite:////folder/file.db"
+            for SQLAlchemy, "postgresql+adbc://user@host/database" or "sqlite+adbc:////folder/file.db" for ADBC.
         query: One SELECT.
         password: The password, as Secret("NAME") of an environment variable.
         partition_column: A column of whole numbers in the result; rows are read in parallel by its value.
@@ -67,18 +80,19 @@ def SqlExampleGen(
         row_filter: Which rows to take, as "fare > 3 and company is not null"; a WHERE in the query is faster.
         beam: Where the data work runs.
     """
-    from penstock.data.sql_source import SqlRows
-
-    _check_installed()
     with reading_parameters("SqlExampleGen"):
         choice = Choice.of(splits=splits, partition_feature=partition_feature, columns=columns, row_filter=row_filter)
     secret = None if password is None else password.value
-    rows = SqlRows(connection, query, secret, partition_column, partitions)
+    rows = _source(connection)(connection, query, secret, partition_column, partitions)
     ingest("SqlExampleGen", examples, choice, beam, source=selected(rows, choice))
 
 
-def _check_installed() -> None:
-    import importlib.util
+def _source(connection: str) -> "type[QueryRows]":
+    from penstock.data.adbc_source import AdbcRows, is_adbc
+    from penstock.data.sql_source import SqlRows
 
+    if is_adbc(connection):
+        return AdbcRows
     if importlib.util.find_spec("sqlalchemy") is None:
         raise ParameterError("SqlExampleGen needs SQLAlchemy. Install it with: pip install 'penstock[sql]'.")
+    return SqlRows
