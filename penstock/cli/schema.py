@@ -19,6 +19,7 @@ from penstock.cli.lookup import find_artifact, root_of
 from penstock.cli.not_found import NotFound
 from penstock.cli.printing import show
 from penstock.cli.root import open_root
+from penstock.cli.text_file import write_text
 from penstock.components.validation import patch_file
 from penstock.components.validation.schema_difference import Difference, differences
 from penstock.components.validation.schema_inference import infer_schema
@@ -26,7 +27,7 @@ from penstock.components.validation.schema_proposal import propose
 from penstock.components.validation.split_validation import check_environment, references_of
 from penstock.data import protos
 from penstock.data.errors import DataFormatError
-from penstock.pipeline.errors import DataError, PlatformError
+from penstock.pipeline.errors import DataError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Infer, compare and change schemas.")
 
@@ -175,13 +176,8 @@ def _text(path: str) -> str:
 def _write(text: str, output: str | None) -> None:
     if output is None:
         sys.stdout.write(text)
-        return
-    beside = f"{output}.new"
-    try:
-        Path(beside).write_text(text, encoding="utf-8")
-        os.replace(beside, output)
-    except OSError as error:
-        raise PlatformError(f"{os.path.abspath(output)} can't be written: {error.strerror}.") from error
+    else:
+        write_text(text, output)
 
 
 def _line(difference: Difference) -> str:

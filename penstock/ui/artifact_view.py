@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +12,12 @@ from rich.text import Text
 from penstock.data.errors import DataFormatError
 from penstock.data.files import MANIFEST
 from penstock.metadata.records import ArtifactRecord
-from penstock.ui import formats, tables
+from penstock.ui import formats, pictures, tables
 from penstock.ui.lineage_tree import source_files
 from penstock.ui.run_view import fact
+from penstock.ui.shown import EVERYTHING, Shown, Wish
 
 MAX_FILES = 20
-
-CONTENTS: dict[str, str] = {
-    "ModelEvaluation": "penstock.ui.contents.evaluation",
-    "ExampleAnomalies": "penstock.ui.contents.anomalies",
-    "Schema": "penstock.ui.contents.schema",
-    "ExampleStatistics": "penstock.ui.contents.statistics",
-}
-"""The module that knows a type's content: `document(path)` gives JSON, `render(path)` something to print."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +28,15 @@ class FileEntry:
     size: int
 
 
-def artifact_detail(artifact: ArtifactRecord, path: str) -> RenderableType:
+def artifact_detail(artifact: ArtifactRecord, shown: Shown, wish: Wish = EVERYTHING) -> RenderableType:
     """Return one artifact.
 
     Args:
         artifact: Its record.
-        path: Where its files are, or were.
+        shown: Where its files are, or were, and what explains them.
+        wish: What of its content is wanted.
     """
+    path = shown.path
     facts = tables.facts()
     facts.add_row("artifact", str(artifact.id))
     facts.add_row("type", artifact.type)
@@ -53,13 +47,13 @@ def artifact_detail(artifact: ArtifactRecord, path: str) -> RenderableType:
     facts.add_row("created", formats.local_time(artifact.created))
     facts.add_row("made by", producer(artifact))
     parts: list[RenderableType] = [facts]
-    shown = {name: value for name, value in artifact.properties.items() if name != "files"}
-    if shown:
+    recorded = {name: value for name, value in artifact.properties.items() if name != "files"}
+    if recorded:
         properties = tables.facts()
-        for name, value in shown.items():
+        for name, value in recorded.items():
             properties.add_row(f"  {name}", fact(value))
         parts += [Text("\nproperties", "bold"), properties]
-    parts += _files(artifact, path) + _content(artifact, path)
+    parts += _files(artifact, path) + content(shown, wish)
     return Group(*parts)
 
 
@@ -78,14 +72,24 @@ def files_of(path: str) -> list[FileEntry]:
     return sorted((FileEntry(os.path.relpath(each, path), os.path.getsize(each)) for each in found), key=_name)
 
 
-def content_of(artifact: ArtifactRecord, path: str) -> Any:
+def content_of(shown: Shown, wish: Wish = EVERYTHING) -> Any:
     """Return what is inside as JSON; None for a type without a known content, or when it can't be read."""
-    if artifact.type not in CONTENTS or not os.path.exists(path):
+    if shown.type not in pictures.CONTENTS or not os.path.exists(shown.path):
         return None
     try:
-        return importlib.import_module(CONTENTS[artifact.type]).document(path)
+        return pictures.document(shown, wish)
     except (OSError, ValueError, DataFormatError):
         return None
+
+
+def content(shown: Shown, wish: Wish = EVERYTHING) -> list[RenderableType]:
+    """Return what is inside, and a line where it can't be read; nothing for a type without a known content."""
+    if shown.type not in pictures.CONTENTS or not os.path.exists(shown.path):
+        return []
+    try:
+        return [Text(), pictures.render([shown], wish)]
+    except (OSError, ValueError, KeyError, DataFormatError) as error:
+        return [Text(f"\nIts content can't be read: {error}", "yellow")]
 
 
 def _name(entry: FileEntry) -> str:
@@ -104,12 +108,3 @@ def _files(artifact: ArtifactRecord, path: str) -> list[RenderableType]:
     head = f"\n{formats.counted(len(found), 'file')}, {formats.size(sum(entry.size for entry in found))}"
     more = [Text(f"  … {len(found) - MAX_FILES:,} more", "dim")] if len(found) > MAX_FILES else []
     return [Text(head, "bold"), table, *more]
-
-
-def _content(artifact: ArtifactRecord, path: str) -> list[RenderableType]:
-    if artifact.type not in CONTENTS or not os.path.exists(path):
-        return []
-    try:
-        return [Text(), importlib.import_module(CONTENTS[artifact.type]).render(path)]
-    except (OSError, ValueError, KeyError, DataFormatError) as error:
-        return [Text(f"\nIts content can't be read: {error}", "yellow")]

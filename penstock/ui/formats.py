@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from datetime import datetime, timezone
@@ -78,13 +79,48 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
 
 
-def measure(value: float) -> str:
-    """Return a value of the data with four significant places, or whole when it is; years keep their looks.
+def measure(value: float, places: int = 4) -> str:
+    """Return a value of the data with so many significant places, in at most nine characters by default.
 
-    >>> [measure(n) for n in (2007, 43.921929, 0.00012345)]
-    ['2007', '43.92', '0.0001234']
+    Years keep their looks.
+
+    >>> [measure(n) for n in (2007, 43.921929, 0.00012345, 15_002.25, 1_400_269_500, float("-inf"))]
+    ['2007', '43.92', '0.0001234', '15,002', '1.4e9', '-∞']
     """
-    return f"{value:.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+    if 1e4 <= abs(value) < 1e7:
+        return f"{value:,.0f}"
+    if value == int(value) and abs(value) < 1e4:
+        return f"{value:.0f}"
+    return re.sub(r"e([+-])0*", lambda found: "e" + found[1].strip("+"), f"{value:.{places}g}")
+
+
+def percent(fraction: float) -> str:
+    """Return a share with one place; what is nearly nothing or nearly all does not look like it.
+
+    >>> [percent(share) for share in (0, 0.00001, 0.3333, 0.99999, 1)]
+    ['0%', '<0.1%', '33.3%', '>99.9%', '100%']
+    """
+    if fraction in (0, 1):
+        return f"{fraction:.0%}"
+    if fraction < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if 0.9995 <= fraction < 1 else f"{fraction:.1%}"
+
+
+def visible(text: str, limit: int) -> str:
+    r"""Return at most `limit` characters of a text from the data, in which nothing acts on a terminal.
+
+    Control characters, and those that turn the direction of writing, are written as escapes.
+
+    >>> visible("a\x1b[31mred", 20), visible("x" * 10_000_000, 8)
+    ('a\\x1b[31mred', 'xxxxxxx…')
+    """
+    cut = text[: limit + 1]
+    if not cut.isprintable():
+        cut = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cut)
+    return cut if len(cut) <= limit else cut[: limit - 1] + "…"
 
 
 def counted(count: int, noun: str) -> str:

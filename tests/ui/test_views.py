@@ -19,6 +19,7 @@ from penstock.ui import formats, states
 from penstock.ui.artifact_view import artifact_detail, content_of
 from penstock.ui.lineage_tree import lineage_tree
 from penstock.ui.run_report import RunReport, report
+from penstock.ui.shown import Shown
 
 
 def text(renderable: RenderableType) -> str:
@@ -113,7 +114,8 @@ def test_an_evaluation_shows_metrics_by_slice_and_bounds(tmp_path: Path):
     }
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
 
-    told = text(artifact_detail(ArtifactRecord(1, "ModelEvaluation", str(tmp_path)), str(tmp_path)))
+    damaged = Shown("ModelEvaluation", str(tmp_path))
+    told = text(artifact_detail(ArtifactRecord(1, "ModelEvaluation", str(tmp_path)), damaged))
 
     assert "all 130 rows" in told
     assert "0.9765" in told
@@ -128,24 +130,27 @@ def test_anomalies_are_listed_with_severity(tmp_path: Path):
     protos.write_anomalies(str(tmp_path), "eval", found)
     artifact = ArtifactRecord(1, "ExampleAnomalies", str(tmp_path))
 
-    told = text(artifact_detail(artifact, str(tmp_path)))
+    shown = Shown("ExampleAnomalies", str(tmp_path))
 
-    assert "eval   species  ERROR     Column dropped: It is absent from all rows." in told
-    assert content_of(artifact, str(tmp_path))["eval"][0]["feature"] == "species"
+    told = text(artifact_detail(artifact, shown))
+
+    assert "✗ ERROR  species  eval\n  Column dropped: It is absent from all rows." in told
+    assert content_of(shown)["eval"][0]["feature"] == "species"
 
 
 def test_an_artifact_whose_files_are_gone_says_so(tmp_path: Path):
     path = str(tmp_path / "gone")
 
-    told = text(artifact_detail(ArtifactRecord(1, "Schema", path, state="DELETED"), path))
+    told = text(artifact_detail(ArtifactRecord(1, "Schema", path, state="DELETED"), Shown("Schema", path)))
 
     assert "(gone)" in told
-    assert content_of(ArtifactRecord(1, "Schema", path), path) is None
+    assert content_of(Shown("Schema", path)) is None
 
 
 def test_damaged_content_is_said_not_raised(tmp_path: Path):
     (tmp_path / "metrics.json").write_text("{")
 
-    told = text(artifact_detail(ArtifactRecord(1, "ModelEvaluation", str(tmp_path)), str(tmp_path)))
+    damaged = Shown("ModelEvaluation", str(tmp_path))
+    told = text(artifact_detail(ArtifactRecord(1, "ModelEvaluation", str(tmp_path)), damaged))
 
     assert "Its content can't be read" in told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -12,30 +12,35 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.ui import formats, tables
+from penstock.ui.shown import EVERYTHING, Shown, Wish
 
 METRICS_FILE = "metrics.json"
 MAX_SLICES = 30
 
 
-def document(path: str) -> dict[str, Any]:
+def document(shown: Shown, wish: Wish = EVERYTHING) -> dict[str, Any]:
     """Return the evaluation as it was written.
 
     Raises:
         OSError: There is no `metrics.json` in the folder.
     """
-    with open(os.path.join(path, METRICS_FILE), encoding="utf-8") as file:
+    with open(os.path.join(shown.path, METRICS_FILE), encoding="utf-8") as file:
         found: dict[str, Any] = json.load(file)
     return found
 
 
-def render(path: str) -> RenderableType:
-    """Return a row overall and a row a slice, a column a metric, then the bounds."""
-    found = document(path)
-    parts: list[RenderableType] = [_metrics(found)]
+def render(artifacts: Sequence[Shown], wish: Wish = EVERYTHING) -> RenderableType:
+    """Return a row overall and a row a slice, a column a metric, then the bounds; one evaluation after the other."""
+    return Group(*(part for shown in artifacts for part in _evaluation(shown, several=len(artifacts) > 1)))
+
+
+def _evaluation(shown: Shown, *, several: bool) -> Iterator[RenderableType]:
+    found = document(shown)
+    parts: list[RenderableType] = [*([Text(f"\n{shown.label}", "bold")] if several else []), _metrics(found)]
     if len(found["slices"]) > MAX_SLICES:
         parts.append(Text(f"… {len(found['slices']) - MAX_SLICES} more slices in {METRICS_FILE}", "dim"))
     bounds = [_bound(bound) for bound in found["bounds"]]
-    return Group(*parts, *([Text("\nbounds", "bold"), *bounds] if bounds else []))
+    yield from (*parts, *([Text("\nbounds", "bold"), *bounds] if bounds else []))
 
 
 def _metrics(found: Mapping[str, Any]) -> Table:

@@ -1,0 +1,58 @@
+"""A schema on a page: a row a feature, and the values of its domains to unfold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from penstock.ui import formats
+from penstock.ui.page.anomaly_cards import linked
+from penstock.ui.page.markup import Markup, joined, tag
+from penstock.ui.schema_figures import SchemaRow
+
+HEADS = ("feature", "type", "presence", "values a row", "domain", "environments", "drift and skew")
+MOST_VALUES = 100
+FEW_VALUES = 4
+
+
+def schema_section(
+    rows: Sequence[SchemaRow], facts: Sequence[tuple[str, str]], anchors: Mapping[str, str], label: str
+) -> Markup:
+    """Return what a schema says.
+
+    Args:
+        rows: By feature.
+        facts: Of the data as a whole, by name.
+        anchors: The ids of features' cards.
+        label: What tells the schema apart from others.
+    """
+    told = " · ".join([formats.counted(len(rows), "feature"), *(f"{name}: {value}" for name, value in facts)])
+    head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in HEADS)))
+    table = tag("table", head, tag("tbody", joined(_row(row, anchors) for row in rows)), class_="plain schema")
+    title = tag("h2", "Schema", f" {label}" if label else None, tag("small", told))
+    return tag("section", title, tag("div", table, class_="wide tall"), id="schema")
+
+
+def _row(row: SchemaRow, anchors: Mapping[str, str]) -> Markup:
+    stage = tag("span", row.stage.lower().replace("_", " "), class_="chip warning") if row.stage else None
+    return tag(
+        "tr",
+        tag("th", linked(row.name, anchors), stage, scope="row"),
+        tag("td", row.type.lower()),
+        tag("td", row.presence),
+        tag("td", row.valency),
+        tag("td", _domain(row)),
+        tag("td", row.environments),
+        tag("td", row.comparators),
+        data_name=formats.visible(row.name, 200),
+    )
+
+
+def _domain(row: SchemaRow) -> Markup:
+    if not row.values:
+        return joined([row.domain])
+    shown = ", ".join(value or "“”" for value in row.values[:FEW_VALUES])
+    if len(row.values) <= FEW_VALUES:
+        return joined([shown])
+    more = row.value_count - MOST_VALUES
+    every = ", ".join(value or "“”" for value in row.values[:MOST_VALUES]) + (f" … {more:,} more" if more > 0 else "")
+    return tag("details", tag("summary", f"{row.domain}: {shown}, …"), tag("p", every))

@@ -1,0 +1,172 @@
+"""The page: anomalies, what is furthest apart, features, slices and schemas of the artifacts that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from penstock.data.protos import read_schema
+from penstock.ui import formats
+from penstock.ui.anomaly_figures import AnomalyFigures, Findings, evidence_of, findings_of, repair_of, summary
+from penstock.ui.contents.statistics import sorted_names
+from penstock.ui.page.anomaly_cards import anomaly_section
+from penstock.ui.page.comparison_sections import drift_section, side_section, slice_section
+from penstock.ui.page.document import document, navigation
+from penstock.ui.page.evaluation_tables import evaluation_section
+from penstock.ui.page.feature_cards import Beside, feature_card
+from penstock.ui.page.markup import Markup, tag
+from penstock.ui.page.paired_tables import paired_section
+from penstock.ui.page.schema_table import schema_section
+from penstock.ui.page.statistics_cells import side_name, whole_table
+from penstock.ui.schema_figures import SchemaRow, schema_facts, schema_rows
+from penstock.ui.shown import EVERYTHING, Shown, Wish, with_origins
+from penstock.ui.side_distances import distances, greatest_by_feature
+from penstock.ui.statistics_sides import Side, feature_names, sides_of
+
+SORTS = {
+    "place": "order of the data", "name": "name", "distance": "distance", "missing": "missing",
+    "unique": "unique values", "zeros": "zeros", "mean": "mean", "std": "standard deviation", "max": "maximum",
+}  # fmt: skip
+INITIAL = {"data": "place", "type": "place"}
+FILTERS = {"all": "all features", "numbers": "numbers", "categories": "categories", "missing": "with missing values",
+           "wrong": "with anomalies"}  # fmt: skip
+
+
+def page(artifacts: Sequence[Shown], wish: Wish = EVERYTHING) -> str:
+    """Return artifacts as one page, those of a type beside each other, anomalies with the statistics that show them.
+
+    Raises:
+        DataFormatError: A file can't be read.
+        OSError: A file is gone.
+        ParameterError: The wish names what there is not.
+    """
+    every = with_origins(artifacts)
+    own = {name: [each for each in every if each.type == name] for name in {each.type for each in every}}
+    sides = sides_of(own.get("ExampleStatistics", []), wish)
+    checked = own.get("ExampleAnomalies", [])
+    findings = findings_of(checked) if checked else None
+    schemas = [(shown, read_schema(shown.path)) for shown in own.get("Schema", [])]
+    several = len(schemas) > 1
+    known = [row for _, schema in schemas[:1] for row in schema_rows(schema)]
+    names = _names(sides, findings, known, wish)
+    beside = _beside(names, sides, findings, known)
+    sections = [
+        _anomalies(checked, findings, beside, wish) if findings is not None else None,
+        side_section(sides) if sides else None,
+        drift_section(list(beside.apart.values()), beside.anchors, sides),
+        *(_features(names, sides, beside, wish) if sides else ()),
+        slice_section(sides, beside.anchors),
+        *(schema_section(schema_rows(schema), schema_facts(schema), beside.anchors, shown.label if several else "")
+          for shown, schema in schemas),
+        *(paired_section(shown, wish) for shown in own.get("ExamplesDiff", [])),
+        *(evaluation_section(shown) for shown in own.get("ModelEvaluation", [])),
+    ]  # fmt: skip
+    title = _title(artifacts)
+    links = list(_links(sides, findings, beside, bool(schemas)))
+    return document(title, [_banner(title, links), tag("main", *sections)])
+
+
+def _names(sides: Sequence[Side], findings: Findings | None, known: Sequence[SchemaRow], wish: Wish) -> list[str]:
+    """Return the features of the statistics that are wanted; a wish may also be for one that only others know."""
+    described = feature_names(sides)
+    wrong = [each.feature for each in findings.anomalies] if findings is not None else []
+    wish.chosen([*described, *wrong, *(row.name for row in known)] or wish.features)
+    return [name for name in described if wish.selects(name)]
+
+
+def _beside(
+    names: Sequence[str], sides: Sequence[Side], findings: Findings | None, known: Sequence[SchemaRow]
+) -> Beside:
+    wrong: dict[str, list[AnomalyFigures]] = {}
+    for each in findings.anomalies if findings is not None else ():
+        wrong.setdefault(each.feature, []).append(each)
+    return Beside(
+        anchors={name: f"f{place}" for place, name in enumerate(names)},
+        anomalies=wrong,
+        schema={row.name: row for row in known},
+        apart=greatest_by_feature(distances(sides, names)),
+    )
+
+
+def _anomalies(checked: Sequence[Shown], findings: Findings, beside: Beside, wish: Wish) -> Markup:
+    evidence = {split: figures for shown in checked for split, figures in evidence_of(shown).items()}
+    return anomaly_section(findings, evidence, beside.anchors, repair_of(checked[0], findings, wish.root))
+
+
+def _features(names: Sequence[str], sides: Sequence[Side], beside: Beside, wish: Wish) -> Iterator[Markup]:
+    """Yield the features: how to choose among them, a card each, and all their figures in one table."""
+    ordered = sorted_names(names, sides, beside.apart, wish.sort)[: wish.limit]
+    place = {name: at for at, name in enumerate(names)}
+    cards = [feature_card(name, place[name], sides, beside) for name in ordered]
+    count = tag("span", f"{len(ordered):,}", id="count")
+    yield tag(
+        "section",
+        tag("h2", "Features ", tag("small", count, f" of {len(ordered):,}")),
+        _tools(sides, INITIAL.get(wish.sort, wish.sort), several=bool(beside.apart)),
+        tag("div", *cards, id="cards"),
+        tag("div", whole_table(ordered, sides, beside.anchors), id="table"),
+        tag("p", "No feature fits.", class_="empty", id="nothing", hidden=True),
+        id="features",
+    )
+
+
+def _tools(sides: Sequence[Side], sort: str, *, several: bool) -> Markup:
+    search = tag("input", type="search", id="search", placeholder="Find a feature", aria_label="Find a feature")
+    sorts = {key: words for key, words in SORTS.items() if several or key != "distance"}
+    legend = [
+        tag("button", side_name(place, side), type="button", data_side=place, aria_pressed="true", class_="legend")
+        for place, side in enumerate(sides)
+    ]
+    return tag(
+        "div",
+        search,
+        _choice("filter", "Show", FILTERS, "all"),
+        _choice("sort", "Sort by", sorts, sort if sort in sorts else "place"),
+        _segments("view", "As", {"charts": "charts", "table": "table"}),
+        _segments("bins", "Bins of", {"standard": "equal widths", "quantiles": "equal counts"}),
+        tag("div", *legend, class_="legends") if len(sides) > 1 else None,
+        class_="tools",
+    )
+
+
+def _choice(name: str, words: str, choices: dict[str, str], chosen: str) -> Markup:
+    options = [tag("option", text, value=value, selected=value == chosen) for value, text in choices.items()]
+    return tag("label", f"{words} ", tag("select", *options, id=name))
+
+
+def _segments(name: str, words: str, choices: dict[str, str]) -> Markup:
+    buttons = [
+        tag("button", text, type="button", data_set=name, data_to=value, aria_pressed="false" if place else "true")
+        for place, (value, text) in enumerate(choices.items())
+    ]
+    return tag("div", tag("span", f"{words} "), *buttons, class_="segments", role="group", aria_label=words)
+
+
+def _title(artifacts: Sequence[Shown]) -> str:
+    names = {"ExampleAnomalies": "Anomalies", "ExampleStatistics": "Statistics", "ExamplesDiff": "Differences",
+             "ModelEvaluation": "Evaluation"}  # fmt: skip
+    kinds = list(dict.fromkeys(names.get(each.type, each.type) for each in artifacts))
+    words = ", ".join(kinds[:-1]) + (" and " if len(kinds) > 1 else "") + kinds[-1] if kinds else "Nothing"
+    labels = list(dict.fromkeys(each.label for each in artifacts if each.label))
+    return formats.visible(words[0] + words[1:].lower() + (f" of {', '.join(labels)}" if labels else ""), 200)
+
+
+def _links(sides: Sequence[Side], findings: Findings | None, beside: Beside, schema: bool) -> Iterator[tuple[str, str]]:
+    if findings is not None:
+        yield "anomalies", summary(findings).capitalize()
+    if sides:
+        yield "overview", "Overview"
+    if beside.apart:
+        yield "apart", "Furthest apart"
+    if sides:
+        yield "features", "Features"
+    if any(side.slices for side in sides):
+        yield "slices", "Slices"
+    if schema:
+        yield "schema", "Schema"
+
+
+def _banner(title: str, links: Sequence[tuple[str, str]]) -> Markup:
+    theme = tag(
+        "button", "◐", type="button", id="theme", title="Light, dark, or as the system", aria_label="Change colours"
+    )
+    return tag("header", tag("h1", title), navigation(links), theme, class_="banner")
