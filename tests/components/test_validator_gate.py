@@ -66,6 +66,25 @@ def test_a_renamed_label_is_refused_with_its_new_name(validator):
     )
 
 
+def test_numbers_that_became_text_are_told_with_the_way_to_the_cell(validator):
+    table = TRIPS.set_column(0, "fare", [["5.0", "7,5"]])
+
+    message = _refusal(validator, {"eval": table})
+
+    assert (
+        "column 'fare': Unexpected data type: Expected data of type: FLOAT but got STRING. [UNEXPECTED_DATA_TYPE]\n"
+        "  One odd cell may do that. To have ingestion name its file and line: "
+        'column_types={"fare": "float64"} of CsvExampleGen or JsonlExampleGen.\n'
+    ) in message
+
+
+def test_text_that_became_numbers_has_no_odd_cell(validator):
+    message = _refusal(validator, {"eval": TRIPS.set_column(2, "payment", [[1, 2]])})
+
+    assert "Expected data of type: BYTES but got INT. [UNEXPECTED_DATA_TYPE]" in message
+    assert "odd cell" not in message
+
+
 def test_anomalies_are_written_though_the_gate_refuses(validator, tmp_path):
     _refusal(validator, {"train": TRIPS, "eval": TRIPS.drop_columns("tip")})
 

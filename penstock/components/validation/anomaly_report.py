@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 
 from penstock.components.validation.anomalies import Anomaly, Validation
@@ -90,8 +91,22 @@ def _failure(anomaly: Anomaly, splits: list[str], validation: Validation) -> str
         known = {feature.name for feature in validation.schema.feature}
         new = [name for name in validation.columns if name not in known]
         text += f"\n  New in the data: {listing(map(repr, new))}. Was it renamed?" if new else ""
+    if AnomalyInfo.UNEXPECTED_DATA_TYPE in types:
+        text += _where_to_look(anomaly.name, validation)
     changes = "; ".join(patch_lines(anomaly))
     return f"{text}\n  If it is intended, edit the curated schema: {changes}." if changes else text
+
+
+def _where_to_look(name: str, validation: Validation) -> str:
+    """Return how to find the cell at fault: one odd cell makes strings of a column of numbers, and a file has it."""
+    declared = {schema_pb2.INT: "int64", schema_pb2.FLOAT: "float64"}
+    expected = next((declared.get(each.type) for each in validation.schema.feature if each.name == name), None)
+    if expected is None:
+        return ""
+    return (
+        "\n  One odd cell may do that. To have ingestion name its file and line: "
+        f'column_types={{"{name}": "{expected}"}} of CsvExampleGen or JsonlExampleGen.'
+    )
 
 
 def _named(splits: list[str]) -> str:
