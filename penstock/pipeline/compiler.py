@@ -351,7 +351,7 @@ def _followers(start: str, waits: Mapping[str, set[str]]) -> set[str]:
 def _is_needed(channel: Channel, nodes: Iterable[Node]) -> bool:
     """Say whether an input takes this channel that can't be left out."""
     return any(
-        channel in _inputs(node, name)
+        any(given is channel for given in _inputs(node, name))
         for node in nodes
         for name, port in node.component.inputs.items()
         if not (port.optional or port.many)

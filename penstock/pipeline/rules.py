@@ -290,7 +290,7 @@ def _operand_problem(operand: Operand) -> str:
 def wrong_exit_handler(wiring: Wiring) -> Iterator[Problem]:
     """An exit handler runs whatever came of the others, so it takes nothing from them nor they from it."""
     for node in wiring.nodes:
-        if node.on_exit and (upstream(node) or node.branch):
+        if node.on_exit and any(other not in node.loops for other in upstream(node)):
             yield (
                 node,
                 f"{call(node)} is an exit handler, and takes an output of another step or stands under a condition, "
