@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -105,21 +105,48 @@ class RawFeature:
 def raw_features(schema: schema_pb2.Schema, exclude: Iterable[str] = ()) -> tuple[RawFeature, ...]:
     """Returns the raw features that a schema describes, in its order, sparse ones last.
 
-    A feature is dense when the schema gives it a `shape` and `presence.min_fraction` of 1, as in TFX; every
-    other one may be missing. The index and value columns of a sparse feature are no features of their own. A
-    weighted feature adds none: value and weight are two features. Features out of use (deprecated, planned, ...)
-    and those in `exclude` are left out.
+    A feature is dense when the schema gives it a `shape` and `presence.min_fraction` of 1, as in TFX; every other one
+    may be missing. The fields of a feature of structs are features named "struct.field", as their columns are. The
+    index and value columns of a sparse feature are no features of their own. A weighted feature adds none: value and
+    weight are two features. Features out of use (deprecated, planned, ...) and those in `exclude` are left out.
 
     Raises:
-        UnsupportedDataError: The schema has struct features, one without a type, or a sparse one that can't be.
+        UnsupportedDataError: The schema has a feature without a type, or a sparse one that can't be.
     """
     skipped = set(exclude)
     sparse = sparse_columns(schema, (each for each in schema.sparse_feature if _in_use(each, skipped)))
     parts = {name for each in sparse.values() for name in each.columns}
-    plain = [_raw_feature(each) for each in schema.feature if _in_use(each, skipped | parts)]
-    types = {each.name: each for each in schema.feature}
+    flat = flat_features(schema)
+    plain = [_raw_feature(each) for each in flat if _in_use(each, skipped | parts)]
+    types = {each.name: each for each in flat}
     made = [RawFeature(name, _type_of(types[each.value]), None, False, each) for name, each in sparse.items()]
     return (*plain, *made)
+
+
+def flat_features(schema: schema_pb2.Schema) -> list[schema_pb2.Feature]:
+    """Returns the features of a schema by column: those with structs replaced by their fields, "struct.field".
+
+    A field is always present only where its struct is; all fields of a struct that is out of use are.
+    """
+    return list(_flat(schema.feature, schema_pb2.Feature(presence=schema_pb2.FeaturePresence(min_fraction=1.0))))
+
+
+def _flat(features: Iterable[schema_pb2.Feature], parent: schema_pb2.Feature) -> Iterator[schema_pb2.Feature]:
+    for each in features:
+        if parent.name:
+            feature = schema_pb2.Feature()
+            feature.CopyFrom(each)
+            feature.name = f"{parent.name}.{each.name}"
+            if parent.presence.min_fraction != 1.0:
+                feature.presence.ClearField("min_fraction")
+            if parent.lifecycle_stage in _NOT_IN_USE:
+                feature.lifecycle_stage = parent.lifecycle_stage
+        else:
+            feature = each
+        if feature.type == schema_pb2.STRUCT and feature.struct_domain.feature:
+            yield from _flat(feature.struct_domain.feature, feature)
+        else:
+            yield feature
 
 
 def columns_of(features: Iterable[RawFeature]) -> list[str]:

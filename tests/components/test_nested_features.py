@@ -1,6 +1,7 @@
 """Features in structs and lists of lists: described under TFDV's paths, inferred, validated, proposed."""
 
 import itertools
+import os
 import pickle
 
 import pyarrow as pa
@@ -12,7 +13,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 from tensorflow_metadata.proto.v0.statistics_pb2 import FeatureNameStatistics
 
-from penstock.components import StatsOptions
+from penstock.artifacts import Examples, ExampleStatistics
+from penstock.components import StatisticsGen, StatsOptions
 from penstock.components.validation.anomalies import validate
 from penstock.components.validation.compatibility import Compatibility
 from penstock.components.validation.dataset_statistics import RangeStatistics, describe_table, merge_ranges
@@ -20,6 +22,10 @@ from penstock.components.validation.patch_file import accept, patch_text
 from penstock.components.validation.schema_inference import infer_schema
 from penstock.components.validation.schema_patch import patch_lines
 from penstock.components.validation.schema_proposal import propose
+from penstock.data import protos
+from penstock.data.raw_feature import raw_features
+from penstock.data.shards import ShardWriter, shard_path
+from penstock.pipeline import DataError
 
 STEP = pa.struct({"token": pa.list_(pa.string()), "score": pa.float64()})
 VISITS = pa.table(
@@ -245,3 +251,85 @@ def test_the_schema_says_what_fields_mean():
     zone = describe_table(pa.table({"user": [{"zone": 7}, {"zone": 7}]}), schema).datasets[0].features[1]
 
     assert [(top.value, top.frequency) for top in zone.string_stats.top_values] == [("7", 2)]
+
+
+RECORDS = pa.table(
+    {
+        "sequence.token": pa.array([["a", "b"], None, ["c"], None], pa.list_(pa.string())),
+        "sequence.length": pa.array([2, None, None, None]),
+        "label": [0, 1, 0, 1],
+        "sequence.at.x": [1.0, None, 3.0, None],
+    }
+)
+
+
+def _examples(folder, table):
+    path = folder / "examples"
+    os.makedirs(path / "Split-train")
+    with ShardWriter(shard_path(str(path), "train", 0, 1), table.schema) as writer:
+        for batch in table.to_batches():
+            writer.write(batch)
+    return Examples(str(path))
+
+
+def test_records_in_columns_are_described_inferred_validated_and_fed_as_structs(tmp_path):
+    examples, statistics = _examples(tmp_path, RECORDS), ExampleStatistics(str(tmp_path / "statistics"))
+    options = StatsOptions(struct_features=["sequence", "sequence.at"])
+
+    StatisticsGen(examples=examples, statistics=statistics, stats_options=options)
+
+    described = protos.read_statistics(statistics.path, "train")
+    paths = [tuple(feature.path.step) for feature in described.datasets[0].features]
+    assert paths == [
+        ("sequence",),
+        ("sequence", "token"),
+        ("sequence", "length"),
+        ("sequence", "at"),
+        ("sequence", "at", "x"),
+        ("label",),
+    ]
+    common = _common(described.datasets[0].features[0])
+    assert (common.num_missing, common.num_non_missing) == (2, 2)
+    schema = infer_schema([described])
+    assert validate(described, schema).features == ()
+    assert [feature.name for feature in schema.feature[0].struct_domain.feature] == ["token", "length", "at"]
+    assert [feature.name for feature in raw_features(schema)] == [
+        "sequence.token",
+        "sequence.length",
+        "sequence.at.x",
+        "label",
+    ]
+
+
+def test_what_the_schema_calls_a_struct_is_described_as_one():
+    schema = text_format.Parse("feature { name: 'sequence' type: STRUCT }", schema_pb2.Schema())
+
+    features = describe_table(RECORDS, schema).datasets[0].features
+
+    assert [tuple(feature.path.step) for feature in features] == [
+        ("sequence",),
+        ("sequence", "token"),
+        ("sequence", "length"),
+        ("sequence", "at.x"),
+        ("label",),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        ("sequenc", "'sequenc' can't be described as a record: no column's name begins with it and a dot."),
+        ("label", "'label' can't be described as a record: no column's name begins with it and a dot."),
+    ],
+)
+def test_a_record_without_columns_is_refused(tmp_path, record, told):
+    examples = _examples(tmp_path, RECORDS)
+
+    with pytest.raises(DataError) as refused:
+        StatisticsGen(
+            examples=examples,
+            statistics=ExampleStatistics(str(tmp_path / "statistics")),
+            stats_options=StatsOptions(struct_features=[record]),
+        )
+
+    assert str(refused.value) == told

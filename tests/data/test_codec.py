@@ -63,7 +63,24 @@ def test_schema_makes_dense_features_only_with_shape_and_full_presence():
     )
 
 
-def test_schema_with_struct_features_is_refused():
+def test_fields_of_structs_are_features_by_the_names_of_their_columns():
+    features = codec.raw_features(
+        schema(
+            """
+            feature { name: "user" type: STRUCT presence { min_fraction: 1 } struct_domain {
+                feature { name: "age" type: INT presence { min_fraction: 1 } shape { dim { size: 1 } } }
+                feature { name: "home" type: STRUCT struct_domain {
+                    feature { name: "city" type: BYTES presence { min_fraction: 1 } shape { dim { size: 1 } } } } } } }
+            feature { name: "old" type: STRUCT lifecycle_stage: DEPRECATED struct_domain {
+                feature { name: "x" type: INT } } }
+            """
+        )
+    )
+
+    assert features == (RawFeature("user.age", "int64", (1,)), RawFeature("user.home.city", "string"))
+
+
+def test_a_struct_without_fields_is_refused():
     with pytest.raises(UnsupportedDataError, match="Feature 'a' has the type STRUCT"):
         codec.raw_features(schema('feature { name: "a" type: STRUCT }'))
 

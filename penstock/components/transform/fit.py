@@ -18,7 +18,7 @@ from penstock.components.transform_graph import RAW_SCHEMA
 from penstock.data.errors import DataFormatError
 from penstock.data.examples import read_batches
 from penstock.data.protos import write_schema
-from penstock.data.raw_feature import RawFeature, raw_features
+from penstock.data.raw_feature import RawFeature, flat_features, raw_features
 from penstock.pipeline.beam import Beam
 from penstock.pipeline.errors import UserCodeError, listing
 
@@ -67,7 +67,9 @@ def fit(
 def _about_empty(schema: schema_pb2.Schema) -> str:
     """Name the columns that were inferred from no value at all: nothing else tells why they are strings."""
     empty = [
-        each.name for each in schema.feature if each.presence.HasField("min_count") and not each.presence.min_count
+        each.name
+        for each in flat_features(schema)
+        if each.presence.HasField("min_count") and not each.presence.min_count
     ]
     if not empty:
         return ""

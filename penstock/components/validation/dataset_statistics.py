@@ -13,6 +13,7 @@ from penstock.components.validation.compound_statistics import compound_statisti
 from penstock.components.validation.cross_statistics import CrossStatistics
 from penstock.components.validation.feature_paths import Path, features_by_path
 from penstock.components.validation.quantiles import Floats
+from penstock.components.validation.record_columns import column_of, grouped, records_of
 from penstock.components.validation.row_selection import (
     MAX_SLICES,
     check_selection,
@@ -50,11 +51,12 @@ class DatasetAccumulator:
         self.rows = 0
         self._weight = 0
         known = features_by_path(hints)
-        self.columns = [
-            _statistics_of((field.name,), field.type, known, options)
-            for field in columns
-            if options.feature_allowlist is None or field.name in options.feature_allowlist
+        described = [
+            field for field in columns if options.feature_allowlist is None or field.name in options.feature_allowlist
         ]
+        records = records_of([field.name for field in described], hints, options)
+        self._fields = list(grouped(pa.schema(described), records))
+        self.columns = [_statistics_of((field.name,), field.type, known, options) for field in self._fields]
         self._compounds = compound_statistics(hints)
         self._crosses = [CrossStatistics(left, right) for left, right in options.cross_features or ()]
 
@@ -63,8 +65,8 @@ class DatasetAccumulator:
         self.rows += batch.num_rows
         if weights is not None:
             self._weight += exact_sum(weights)
-        for column in self.columns:
-            column.add(batch.column(column.path[0]), weights)
+        for field, column in zip(self._fields, self.columns, strict=True):
+            column.add(column_of(batch, field), weights)
         for compound in self._compounds:
             compound.add(batch)
         for cross in self._crosses:

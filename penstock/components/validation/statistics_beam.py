@@ -17,6 +17,7 @@ from penstock.components.validation.dataset_statistics import RangeStatistics
 from penstock.components.validation.leakage import LeakageSearch, RangeLeakage, plan_search
 from penstock.components.validation.leakage_config import LeakageChecks
 from penstock.components.validation.leakage_report import measure, write_leakage
+from penstock.components.validation.record_columns import grouped
 from penstock.components.validation.row_selection import check_selection
 from penstock.components.validation.stats_options import DEFAULT_OPTIONS, StatsOptions
 from penstock.data.errors import UnsupportedDataError
@@ -164,6 +165,7 @@ def read_columns(
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
             raise DataError(f"StatsOptions(cross_features=...) takes columns of numbers; {name!r} is of type {kind}.")
     try:
+        grouped(columns, options.struct_features or ())
         check_selection(columns, options.weight_feature, options.slice_features)
     except UnsupportedDataError as error:
         raise DataError(str(error)) from error

@@ -21,6 +21,9 @@ class StatsOptions:
             their values is described as a data set of its own, named as TFDV does: "payment_type_Cash".
         sample_rate: The fraction of the rows that is described. A row is chosen by its content, so that neither
             shards nor workers matter, and rows that are equal are chosen together.
+        struct_features: Nested records, such as ["user"]: the columns "user.age" and "user.name" are then described as
+            fields of one feature of structs, by TFDV's paths, and a schema that is inferred has them in its
+            `struct_domain`. What the schema calls STRUCT is described so anyway.
         feature_allowlist: The columns that are described; all by default.
         num_top_values: How many of the most frequent values are named.
         num_rank_histogram_buckets: How many frequent values are kept with their counts, and so at most how many a
@@ -38,6 +41,7 @@ class StatsOptions:
     weight_feature: str | None = None
     slice_features: list[list[str]] | None = None
     sample_rate: float | None = None
+    struct_features: list[str] | None = None
     feature_allowlist: list[str] | None = None
     num_top_values: int = 20
     num_rank_histogram_buckets: int = 1000
