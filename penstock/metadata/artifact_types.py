@@ -8,6 +8,8 @@ Names and properties are TFX's. A type of one's own is a subclass::
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -35,6 +37,8 @@ class Artifact:
     PROPERTIES: ClassVar[Mapping[str, type]] = {}
     DIGEST: ClassVar[str] = "penstock.data.files:digest_tree"
     """``"module:function"`` from a path to the semantic digest; imported on first use, run in the worker."""
+    PICTURE: ClassVar[str] = ""
+    """``"module:function"`` from a path to HTML, for a notebook; imported on first use, "" for no picture."""
 
     def __init__(
         self,
@@ -76,6 +80,14 @@ class Artifact:
     def __fspath__(self) -> str:
         """Let an artifact stand where a path is asked for: ``os.path.join(model, "Format-Serving")``."""
         return self.path
+
+    def _repr_html_(self) -> str | None:
+        """Return a picture of what is inside, for a notebook; None for a type without one, or when it is gone."""
+        if not self.PICTURE or not os.path.exists(self.path):
+            return None
+        module, _, name = self.PICTURE.partition(":")
+        picture: str = getattr(importlib.import_module(module), name)(self.path)
+        return picture
 
     def __repr__(self) -> str:
         """Show the type, the place and the digest."""
@@ -119,12 +131,14 @@ class ExampleStatistics(Artifact):
 
     PROPERTIES: ClassVar[Mapping[str, type]] = {"span": int, "split_names": list}
     DIGEST = "penstock.data.protos:digest_statistics"
+    PICTURE = "penstock.ui.page.notebook:statistics"
 
 
 class Schema(Artifact):
     """What the data ought to look like: ``schema.pbtxt`` of tensorflow_metadata."""
 
     DIGEST = "penstock.data.protos:digest_schema"
+    PICTURE = "penstock.ui.page.notebook:schema"
 
 
 class ExampleAnomalies(Artifact):
@@ -132,6 +146,7 @@ class ExampleAnomalies(Artifact):
 
     PROPERTIES: ClassVar[Mapping[str, type]] = {"span": int, "split_names": list}
     DIGEST = "penstock.data.protos:digest_anomalies"
+    PICTURE = "penstock.ui.page.notebook:anomalies"
 
 
 class TransformGraph(Artifact):
@@ -156,6 +171,8 @@ class ModelRun(Artifact):
 
 class ModelEvaluation(Artifact):
     """Metrics of a model, overall and by slice."""
+
+    PICTURE = "penstock.ui.page.notebook:evaluation"
 
 
 class ModelBlessing(Artifact):

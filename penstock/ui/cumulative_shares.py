@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,9 @@ class Cumulative:
         known: dict[float, float] = {}
         finite, quantiles = 0.0, ()
         for histogram in view.histograms:
-            buckets = [each for each in histogram.buckets if np.isfinite([each.low_value, each.high_value]).all()]
+            buckets = [
+                each for each in histogram.buckets if math.isfinite(each.low_value) and math.isfinite(each.high_value)
+            ]
             finite = sum(bucket.sample_count for bucket in buckets)
             reached = np.cumsum([bucket.sample_count for bucket in buckets]) / (finite or 1.0)
             for bucket, share in zip(buckets, reached.tolist(), strict=True):

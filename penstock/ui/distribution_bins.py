@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -88,7 +89,7 @@ class _Buckets:
         buckets = [
             (bucket.low_value, bucket.high_value, max(bucket.sample_count, 0.0))
             for bucket in (histogram.buckets if histogram is not None else ())
-            if np.isfinite(bucket.low_value) and np.isfinite(bucket.high_value)
+            if math.isfinite(bucket.low_value) and math.isfinite(bucket.high_value)
         ]
         self.total = sum(count for _, _, count in buckets)
         self.edges = sorted({edge for low, high, _ in buckets for edge in (low, high)})

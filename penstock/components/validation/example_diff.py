@@ -14,6 +14,7 @@ class ExamplesDiff(Artifact):
     """How the rows of two sets of examples differ: `Split-<pair>/example_diff.json`."""
 
     PROPERTIES: ClassVar[Mapping[str, type]] = {"span": int, "split_names": list}
+    PICTURE = "penstock.ui.page.notebook:differences"
 
 
 @component(gates="examples")
