@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +23,7 @@ from penstock.data.row_hash import kind_of
 from penstock.data.shards import RowDigest, shard_digest
 
 BATCH_ROWS = 16384
+_DIGEST_THREADS = 2
 _SHARD = re.compile(r"(?P<split>.+)-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.parquet")
 
 
@@ -154,11 +156,14 @@ def digest(path: str) -> str:
     """
     columns = {field.name: kind_of(field.type, field.name) for field in arrow_schema(path)}
     splits = {}
-    for split in split_names(path):
-        splits[split] = RowDigest()
-        for file in split_files(path, split):
-            _check_same_columns(file, columns)
-            splits[split].merge(shard_digest(file))
+    with ThreadPoolExecutor(_DIGEST_THREADS) as threads:  # most of it is hashing bytes, which holds no lock
+        for split in split_names(path):
+            splits[split] = RowDigest()
+            files = split_files(path, split)
+            for file in files:
+                _check_same_columns(file, columns)
+            for digest_of_shard in threads.map(shard_digest, files):
+                splits[split].merge(digest_of_shard)
     return digest_of(columns, splits)
 
 
