@@ -39,8 +39,10 @@ def logs(
         with open(path, "rb") as file:
             while True:
                 over = not follow or _is_over(opened, found)
+                if os.path.getsize(path) < file.tell():  # its middle was dropped, since the step prints too much
+                    file.seek(0, os.SEEK_END)
                 for chunk in iter(lambda: file.read(CHUNK), b""):
-                    sys.stdout.buffer.write(chunk)
+                    sys.stdout.buffer.write(chunk.lstrip(b"\0"))  # a hole, where so much is printed
                 sys.stdout.flush()
                 if over:
                     return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import glob
 import hashlib
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 
 MANIFEST = "_files.json"
 _CHUNK = 1 << 20
+_PUNCH_HOLE_KEEP_SIZE = 3
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,40 @@ def stamps(path: str) -> dict[str, Stamp]:
 def _stamp(path: str) -> Stamp:
     found = os.lstat(path)
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def make_hole(descriptor: int, start: int, end: int) -> bool:
+    """Gives the disk back what lies between two places of a file that others may append to; zeros stand there then.
+
+    Returns:
+        Whether it was done: not every system and file system can.
+    """
+    try:
+        fallocate = ctypes.CDLL(None, use_errno=True).fallocate
+    except AttributeError:
+        return False
+    done = fallocate(descriptor, _PUNCH_HOLE_KEEP_SIZE, ctypes.c_int64(start), ctypes.c_int64(end - start))
+    return int(done) == 0
+
+
+def drop_middle(descriptor: int, head: int, tail: int) -> None:
+    """Shortens a log that nobody writes to any more: whole lines of its beginning and its end stay.
+
+    A line in between says how many bytes were dropped; a file that isn't longer than both stays as it is.
+
+    Args:
+        descriptor: Open for reading and appending.
+        head: Bytes of the beginning, at most.
+        tail: Bytes of the end, at most.
+    """
+    size = os.fstat(descriptor).st_size
+    if size <= head + tail:
+        return
+    first = os.pread(descriptor, head, 0).rfind(b"\n") + 1 or head
+    last = os.pread(descriptor, tail, size - tail)
+    last = last[last[:-1].find(b"\n") + 1 :]
+    os.ftruncate(descriptor, first)
+    os.write(descriptor, f"--- {size - first - len(last):,} bytes of output were dropped here ---\n".encode() + last)
 
 
 def content_bytes(path: str) -> int:

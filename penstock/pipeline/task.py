@@ -8,6 +8,9 @@ import msgspec
 
 COMPLETE, FAILED, SKIPPED, CANCELED = "COMPLETE", "FAILED", "SKIPPED", "CANCELED"
 
+CUT_OFF = 98
+"""The exit code of a worker that can't say what came of its task: the step has closed its connection."""
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of what crosses the boundary; JSON on the wire."""
@@ -72,6 +75,7 @@ class Task(Message, frozen=True, kw_only=True):
         code_root: Where the user's modules are imported from.
         log: The file that the step's output goes to.
         timeout: Seconds after which the scheduler ends it.
+        memory: Bytes that the step asks for, 0 when it doesn't say.
     """
 
     run: str
@@ -93,6 +97,7 @@ class Task(Message, frozen=True, kw_only=True):
     outputs: dict[str, TaskOutput] = {}
     values: tuple[str, ...] = ()
     timeout: float | None = None
+    memory: int = 0
     precondition: str = ""
     env: dict[str, str] = {}
     beam: TaskBeam | None = None

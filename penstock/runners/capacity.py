@@ -55,15 +55,23 @@ def check_claims(steps: Iterable[StepPlan], total: Capacity) -> None:
             ("gpus", asked.gpus, total.gpus),
         ):
             if wanted > there:
-                amounts = (_size(wanted), _size(there)) if name == "memory" else (f"{wanted:g}", f"{there:g}")
+                amounts = (size_text(wanted), size_text(there)) if name == "memory" else (f"{wanted:g}", f"{there:g}")
                 raise Unsupported(
                     f"{step.where}: step {step.id!r} asks for {name}={amounts[0]}, and there is {amounts[1]} here. "
                     f"Ask for less, run it on another machine, or set {name} under [resources] in penstock.toml."
                 )
 
 
-def _size(amount: float) -> str:
+def size_text(amount: float) -> str:
+    """Write an amount of memory as it is asked for: "2Gi", "512Mi"."""
     return f"{amount / (1 << 30):.3g}Gi" if amount >= 1 << 30 else f"{amount / (1 << 20):.3g}Mi"
+
+
+def excess(asked: int, peak: int) -> str:
+    """Say that a step took more memory than it asks for, "" when it didn't, or doesn't say what it needs (0 bytes)."""
+    if not asked or peak <= asked:
+        return ""
+    return f"took {size_text(peak)} of memory, and asks for memory={size_text(asked)}"
 
 
 CGROUPS = "/sys/fs/cgroup"

@@ -253,6 +253,7 @@ class Driver:
             },
             values=step.values,
             timeout=step.timeout,
+            memory=step.resources.memory or 0,
             precondition=step.precondition,
             env=step.env,
             beam=self._beam(step),

@@ -8,8 +8,8 @@ import os
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,9 @@ from penstock.pipeline.task import (
 from penstock.runners import conduct, outputs
 
 MASK = "***"
+LONGEST_MESSAGE, LONGEST_TRACEBACK = 4_000, 100_000
+"""Characters of an error that are recorded."""
+
 Report = Callable[[Progress], None]
 
 
@@ -142,13 +145,24 @@ def _run(task: Task, made: dict[str, Artifact]) -> Outcome:
         arguments = bind(task, component.spec, made)
         if task.precondition:
             _apply(load_symbol(task.precondition), arguments)
-    with step.timed("function"):
+    with step.timed("function"), _alone():
         returned = component.function(**arguments)
     values = outputs.values_of(task, component.spec, returned)
     with step.timed("digest"):
         infos = {name: outputs.finish(task, name, artifact.properties) for name, artifact in made.items()}
         infos |= {name: outputs.write_value(task, name, value) for name, value in values.items()}
     return Outcome(execution=task.execution, state=COMPLETE, outputs=infos, values=values)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """End a process that the block has forked and that comes out of it too: the parent alone says what came of it."""
+    process = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != process:
+            os._exit(0)
 
 
 def _bytes_in(task: Task) -> int:
@@ -259,7 +273,7 @@ def describe(error: BaseException, task: Task) -> Failure:
         fault = "platform"
     if fault is None:
         fault = "user code" if user else "platform"
-    message = _clean(str(error) or type(error).__name__, task)
+    message = _shortened(_clean(str(error) or type(error).__name__, task), LONGEST_MESSAGE)
     if isinstance(error, IsADirectoryError) and any(o.path == error.filename for o in task.outputs.values()):
         message += ". An output's path is a folder made for it: write files inside"
     return Failure(
@@ -267,10 +281,16 @@ def describe(error: BaseException, task: Task) -> Failure:
         message=message,
         fault=fault,
         where=where,
-        traceback=_clean("".join(traceback.format_exception(error)), task),
+        traceback=_shortened(_clean("".join(traceback.format_exception(error)), task), LONGEST_TRACEBACK),
         gate=isinstance(error, GateFailed),
         kinds=tuple(kind.__name__ for kind in type(error).__mro__[:-1]),
     )
+
+
+def _shortened(text: str, limit: int) -> str:
+    """Return a text whose middle is left out where it is longer than the limit."""
+    left_out = len(text) - limit
+    return f"{text[: limit // 2]} ... {left_out:,} characters ... {text[-limit // 2 :]}" if left_out > 0 else text
 
 
 def full_disk(error: BaseException, root: str) -> PlatformError:

@@ -25,6 +25,9 @@ from penstock.pipeline.errors import PlatformError
 LEAST_ROOM = 1 << 20
 """Bytes that must be left on the root's disk for a run to start: the metadata of its first step alone take as many."""
 
+LOG_HEAD = LOG_TAIL = 4 << 20
+"""Bytes of a step's log that are kept of its beginning and its end, when it is longer than both together."""
+
 OUTCOME = "outcome.json"
 KEY = "_key.json"
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -24,7 +24,6 @@ from penstock.pipeline.task import (
     FAILED,
     SKIPPED,
     Failure,
-    Finished,
     Outcome,
     Progress,
     Task,
@@ -76,7 +75,7 @@ class LocalRunner:
                 log = RunLog(run, layout.run(run), (*request.observers, *traced))
                 stack.callback(log.close)
                 stack.callback(shutil.rmtree, layout.staging(run), True)
-                pool = self._workers(workers, layout)
+                pool = self._workers(workers, layout, run)
                 stack.callback(pool.close)  # the first to be called: nobody writes any more when staging is removed
                 driver_class = PartialDriver if request.selection else Driver
                 driver = driver_class(run, plan, request, store, layout, layout.hashes)
@@ -95,9 +94,9 @@ class LocalRunner:
         recover(store, layout)
         return store
 
-    def _workers(self, size: int, layout: Layout) -> Workers:
+    def _workers(self, size: int, layout: Layout, run: str) -> Workers:
         """Return what tasks are given to."""
-        return WorkerPool(size, layout.root)
+        return WorkerPool(size, layout.root, run)
 
 
 @dataclass
@@ -276,7 +275,7 @@ class _LocalRun:
             if isinstance(event, Progress):
                 if event.execution in self.tasks:
                     self.log.step_progress(self.tasks[event.execution].step, event)
-            elif isinstance(event, Finished):
+            elif event.outcome.execution in self.tasks:  # a step can't have another say, by a forked child for one
                 self._finished(self.tasks.pop(event.outcome.execution), event.outcome)
         if self.alarms.waiting:
             self._ring()
@@ -314,7 +313,8 @@ class _LocalRun:
             made = {}
         seconds = outcome.facts.wall
         if outcome.state == COMPLETE:
-            self._succeeded(StepResult(task.step, COMPLETE, seconds=seconds, log=task.log), made)
+            excess = capacity.excess(task.memory, outcome.facts.peak_memory)
+            self._succeeded(StepResult(task.step, COMPLETE, excess, seconds, log=task.log), made)
             return
         if outcome.state == FAILED and self._tried_again(task.step, outcome.failure):
             return

@@ -16,8 +16,12 @@ from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
+import msgspec
+
+from penstock.data import files
 from penstock.pipeline.task import (
     COMPLETE,
+    CUT_OFF,
     FAILED,
     Facts,
     Failure,
@@ -29,6 +33,8 @@ from penstock.pipeline.task import (
     event_decoder,
 )
 from penstock.runners import capacity
+from penstock.runners.layout import LOG_HEAD, LOG_TAIL
+from penstock.runners.strays import WORKER_VARIABLE, kill_strays
 
 HEARTBEAT = 1.0
 """Seconds after which silent workers are looked at: one whose child holds its socket dies without a word."""
@@ -36,7 +42,7 @@ HEARTBEAT = 1.0
 MEMORY_LIMIT = 4 << 30
 """A worker whose step peaked above this many bytes is retired rather than reused."""
 
-LAST_WORDS = 0.05
+LAST_WORDS, LAST_WORDS_OF_A_STEP = 0.05, 1.0
 """Seconds that a worker whose socket is closed has to end by itself, so that its exit code is its own."""
 
 FIXED_ENVIRONMENT = {
@@ -57,9 +63,11 @@ class Worker:
     process: subprocess.Popen[bytes]
     channel: socket.socket
     environment: tuple[tuple[str, str], ...]
+    mark: str
     task: Task | None = None
     done: int = 0
     peak: int = 0
+    cut_off: bool = False
     unread: bytearray = field(default_factory=bytearray)
 
 
@@ -90,10 +98,11 @@ class Workers(Protocol):
 class WorkerPool:
     """At most `size` workers; a task goes to the warmest one with its environment, else to a new one."""
 
-    def __init__(self, size: int, folder: str) -> None:
+    def __init__(self, size: int, folder: str, mark: str) -> None:
         self.size = size
-        self._folder = folder
+        self._folder, self._mark = folder, mark
         self._workers: list[Worker] = []
+        self._started = 0
         self._kills = capacity.memory_kills()
         self._selector = selectors.DefaultSelector()
 
@@ -152,6 +161,8 @@ class WorkerPool:
         fixed = FIXED_ENVIRONMENT | {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads}
         # What the caller's environment or the node says stands above our defaults, but for what would break us.
         merged = {**fixed, **os.environ, **dict(environment), "TF_USE_LEGACY_KERAS": "0", "PYTHONHASHSEED": "0"}
+        self._started += 1
+        merged[WORKER_VARIABLE] = mark = f"{self._mark}/{self._started}/"
         process = subprocess.Popen(
             [sys.executable, "-m", "penstock.runners.worker", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
@@ -162,7 +173,7 @@ class WorkerPool:
             start_new_session=True,
         )
         theirs.close()
-        worker = Worker(process, ours, environment)
+        worker = Worker(process, ours, environment, mark)
         self._workers.append(worker)
         self._selector.register(ours, selectors.EVENT_READ, worker)
         return worker
@@ -177,7 +188,11 @@ class WorkerPool:
         worker.unread += received
         *lines, rest = worker.unread.split(b"\n")
         worker.unread = bytearray(rest)
-        news = [event_decoder.decode(line) for line in lines]
+        try:
+            news = [event_decoder.decode(line) for line in lines]
+        except msgspec.MsgspecError:
+            worker.cut_off = True
+            return self._lost(worker)
         for event in news:
             if isinstance(event, Finished):
                 self._finished(worker, event.outcome)
@@ -191,8 +206,12 @@ class WorkerPool:
 
     def _lost(self, worker: Worker) -> list[WorkerEvent]:
         task = worker.task
-        worker.task = None
+        worker.cut_off = worker.cut_off or not _wait(worker, LAST_WORDS_OF_A_STEP)
         self._stop(worker)
+        worker.task = None
+        if task and os.path.exists(task.log):
+            with open(task.log, "ab+", buffering=0) as log:
+                files.drop_middle(log.fileno(), LOG_HEAD, LOG_TAIL)
         before, self._kills = self._kills, capacity.memory_kills()
         return [Finished(outcome=_died(task, worker, before, self._kills))] if task else []
 
@@ -247,12 +266,22 @@ class Interrupts:
 
 def _kill_group(worker: Worker) -> None:
     """Kill a worker with all that it started; it has nothing to clean up, staging is removed by the scheduler."""
-    patience = time.monotonic() + LAST_WORDS
-    while not _reap(worker, os.WNOHANG) and time.monotonic() < patience:
-        time.sleep(0.002)
+    _wait(worker, LAST_WORDS)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(worker.process.pid, signal.SIGKILL)
     _reap(worker, 0)
+    if worker.task:
+        kill_strays(worker.mark)
+
+
+def _wait(worker: Worker, seconds: float) -> bool:
+    """Wait for a worker's end; False when it still lives."""
+    patience = time.monotonic() + seconds
+    while not _reap(worker, os.WNOHANG):
+        if time.monotonic() > patience:
+            return False
+        time.sleep(0.002)
+    return True
 
 
 def _reap(worker: Worker, options: int) -> bool:
@@ -267,13 +296,20 @@ def _reap(worker: Worker, options: int) -> bool:
 
 
 def _died(task: Task, worker: Worker, kills_before: int | None, kills_now: int | None) -> Outcome:
-    code = worker.process.returncode
-    if code == -signal.SIGKILL:
-        message = f"the worker was {capacity.cause_of_kill(worker.peak, kills_before, kills_now)}"
+    code, fault = worker.process.returncode, "platform"
+    if worker.cut_off or code == CUT_OFF:
+        fault = "user code"
+        message = (
+            "the step closed the worker's connection, or wrote to it: a step leaves descriptors alone that it hasn't "
+            "opened (os.close, os.closerange, os.write)"
+        )
+    elif code == -signal.SIGKILL:
+        asked = f"; the step asks for memory={capacity.size_text(task.memory)}" if task.memory else ""
+        message = f"the worker was {capacity.cause_of_kill(worker.peak, kills_before, kills_now)}{asked}"
     elif code < 0:
         message = f"the worker was killed by {signal.Signals(-code).name}"
     else:
         message = f"the worker ended with exit code {code} in the middle of the step"
-    failure = Failure(type="WorkerDied", message=message, fault="platform")
+    failure = Failure(type="WorkerDied", message=message, fault=fault)
     facts = Facts(peak_memory=worker.peak, worker=worker.process.pid)
     return Outcome(execution=task.execution, state=FAILED, reason=message, failure=failure, facts=facts)

@@ -8,6 +8,7 @@ import time
 from penstock.metadata.store import MetadataStore
 from penstock.runners.layout import Layout, dead_runs
 from penstock.runners.publisher import Publisher
+from penstock.runners.strays import kill_strays
 
 
 def recover(store: MetadataStore, layout: Layout) -> list[str]:
@@ -23,6 +24,7 @@ def recover(store: MetadataStore, layout: Layout) -> list[str]:
             for execution in store.running(run):
                 publisher.adopt(execution)
             store.abandon(run, time.time())
+        kill_strays(f"{run}/")  # what its workers had started has outlived them
         shutil.rmtree(layout.staging(run), ignore_errors=True)
         lock.release()
         recovered.append(run)

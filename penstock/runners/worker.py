@@ -19,15 +19,24 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any, TextIO
 
-from penstock.pipeline.task import COMPLETE, Finished, Message, Outcome, Task, encode, task_decoder
+from penstock.data import files
+from penstock.pipeline.task import COMPLETE, CUT_OFF, Finished, Message, Outcome, Task, encode, task_decoder
 from penstock.runners.executor import MASK, Report, execute, failed, is_local, secrets_of
+from penstock.runners.layout import LOG_HEAD, LOG_TAIL
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+SIGNALS = tuple(each for each in signal.valid_signals() if each not in (signal.SIGKILL, signal.SIGSTOP))
+LOG_LOOK = 0.05
+"""Seconds between two looks at the size of a log."""
+
+MASKED_AT_ONCE = 1 << 16
+PATIENCE_WITH_CHILDREN = 5.0
 SEEDED: dict[str, Callable[[Any, int], object]] = {
     "numpy": lambda numpy, seed: numpy.random.seed(seed),
     "tensorflow": lambda tensorflow, seed: tensorflow.random.set_seed(seed),
@@ -43,8 +52,11 @@ def main() -> None:
     lock = threading.Lock()
 
     def send(event: Message) -> None:
-        with lock:
-            channel.sendall(encode(event) + b"\n")
+        try:
+            with lock:
+                channel.sendall(encode(event) + b"\n")
+        except OSError:
+            os._exit(CUT_OFF)
 
     inbox, waiting = os.pipe()
     threading.Thread(target=_forward, args=(channel, waiting), daemon=True).start()
@@ -76,7 +88,9 @@ def _forward(channel: socket.socket, waiting: int) -> None:
 def _die_with_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_CHILD_SUBREAPER, 1)  # what a step detaches from itself becomes ours, and is found after it
 
 
 @contextmanager
@@ -84,9 +98,10 @@ def clean_state(task: Task) -> Iterator[None]:
     """Set the process up for a task, and put everything back afterwards.
 
     Modules below the code root are forgotten, so that the next task imports them anew; directory, environment, import
-    path, seeds and logging are restored.
+    path, arguments, seeds, logging, signal handlers, timers and the mask of new files are restored.
     """
-    folder, environment, path = os.getcwd(), dict(os.environ), list(sys.path)
+    folder, environment, path, arguments = os.getcwd(), dict(os.environ), list(sys.path), list(sys.argv)
+    signals, mask = {number: signal.getsignal(number) for number in SIGNALS}, _file_mask()
     level, handlers = logging.root.level, list(logging.root.handlers)
     os.environ.update(task.env)
     sys.path.insert(0, task.code_root)
@@ -101,7 +116,9 @@ def clean_state(task: Task) -> Iterator[None]:
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
-        sys.path[:] = path
+        sys.path[:], sys.argv[:] = path, arguments
+        os.umask(mask)
+        _restore_signals(signals)
         logging.root.setLevel(level)
         logging.root.handlers[:] = handlers
         if "keras" in sys.modules:
@@ -191,16 +208,36 @@ def _reset_peak_memory() -> None:
             file.write("5")
 
 
-def _kill_children() -> None:
-    if sys.platform == "linux" and not _has_children():
-        return
-    import psutil
+def _file_mask() -> int:
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return mask
 
-    children = psutil.Process().children(recursive=True)
-    for child in children:
-        logging.getLogger(__name__).warning("Process %d was left running by the step; killed.", child.pid)
-        child.kill()
-    psutil.wait_procs(children, timeout=5)
+
+def _restore_signals(before: Mapping[Any, Any]) -> None:
+    """Stop timers, and put back the handlers that were changed."""
+    for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+        signal.setitimer(timer, 0)
+    for number, handler in before.items():
+        if handler is not None and signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+
+
+def _kill_children() -> None:
+    """End what the step has left running, whatever session it went to: orphans become this process's children."""
+    until = time.monotonic() + PATIENCE_WITH_CHILDREN
+    while (sys.platform != "linux" or _has_children()) and time.monotonic() < until:
+        import psutil
+
+        children = psutil.Process().children(recursive=True)
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    logging.getLogger(__name__).warning("Process %d was left running by the step; killed.", child.pid)
+                    child.kill()
+        psutil.wait_procs(children, timeout=PATIENCE_WITH_CHILDREN)
+        if sys.platform != "linux":
+            return
 
 
 def _has_children() -> bool:
@@ -218,7 +255,7 @@ def _has_children() -> bool:
 def log_to(task: Task) -> Iterator[None]:
     """Send all output of this process and its children to the step's log, secrets masked; end the children."""
     os.makedirs(os.path.dirname(task.log), exist_ok=True)
-    target = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    target = os.open(task.log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     saved, streams = (os.dup(1), os.dup(2)), (sys.stdout, sys.stderr)
     sys.stdout, sys.stderr = _stream(1), _stream(2)  # the step may close or replace its own
     handler = logging.StreamHandler(sys.stderr)
@@ -227,7 +264,7 @@ def log_to(task: Task) -> Iterator[None]:
     logging.root.setLevel(logging.INFO)
     if task.attempt > 1:
         os.write(target, f"--- attempt {task.attempt} ---\n".encode())
-    with masked(target, secrets_of(task)) as sink:
+    with bounded(target), masked(target, secrets_of(task)) as sink:
         os.dup2(sink, 1)
         os.dup2(sink, 2)
         try:
@@ -256,21 +293,81 @@ def masked(target: int, secrets: list[str]) -> Iterator[int]:
         return
     needles = [secret.encode() for secret in secrets]
     reader, writer = os.pipe()
-
-    def pump() -> None:
-        with os.fdopen(reader, "rb") as lines:
-            for line in lines:
-                os.write(
-                    target, functools.reduce(lambda text, needle: text.replace(needle, MASK.encode()), needles, line)
-                )
-
-    thread = threading.Thread(target=pump, daemon=True)
+    ours = os.dup(target)  # the thread outlives this block where a process that couldn't be killed holds the pipe
+    thread = threading.Thread(target=_pump, args=(reader, ours, needles), daemon=True)
     thread.start()
     try:
         yield writer
     finally:
         os.close(writer)
-        thread.join(timeout=5)
+        thread.join(timeout=1)
+
+
+def _pump(reader: int, target: int, needles: list[bytes]) -> None:
+    """Copy lines from a pipe to a file without the needles; of a line without end, some at a time."""
+    longest, rest = max(map(len, needles)), b""
+    with os.fdopen(reader, "rb") as lines, os.fdopen(target, "wb", buffering=0) as file:
+        while line := lines.readline(MASKED_AT_ONCE):
+            text = functools.reduce(lambda text, needle: text.replace(needle, MASK.encode()), needles, rest + line)
+            cut = len(text) if text.endswith(b"\n") else max(len(text) - longest, 0)  # a needle may go on in what comes
+            rest = text[cut:]
+            file.write(text[:cut])
+        file.write(rest)
+
+
+class _LogKeeper:
+    """Keeps the log of the step under way from filling the disk: one thread a worker looks at its size.
+
+    The file stays what the step and its children write to, so that nothing is lost of a process that crashes: what lies
+    between beginning and end becomes a hole, and is cut out when nobody writes any more.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._looking = threading.Lock(), threading.Event()
+        self._target, self._emptied = -1, LOG_HEAD
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def begin(self, target: int) -> None:
+        with self._lock:
+            self._target, self._emptied = target, LOG_HEAD
+        self._looking.set()
+
+    def end(self) -> None:
+        self._looking.clear()
+        with self._lock:
+            self._target = -1
+
+    def _look(self) -> None:
+        while self._looking.wait():
+            time.sleep(LOG_LOOK)
+            with self._lock:
+                if self._target >= 0:
+                    self._empty()
+
+    def _empty(self) -> None:
+        with suppress(OSError):  # closed by the step
+            last = os.fstat(self._target).st_size - LOG_TAIL
+            if last - self._emptied > LOG_TAIL and files.make_hole(self._target, self._emptied, last):
+                self._emptied = last
+
+
+@functools.lru_cache(maxsize=1)
+def _keeper(process: int) -> _LogKeeper:
+    """Return this process's keeper: a forked child has no threads of its parent's."""
+    return _LogKeeper()
+
+
+@contextmanager
+def bounded(target: int) -> Iterator[None]:
+    """Keep a log that is written to within bounds, by cutting out its middle."""
+    keeper = _keeper(os.getpid())
+    keeper.begin(target)
+    try:
+        yield
+    finally:
+        keeper.end()
+        with suppress(OSError):
+            files.drop_middle(target, LOG_HEAD, LOG_TAIL)
 
 
 if __name__ == "__main__":

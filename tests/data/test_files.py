@@ -107,3 +107,21 @@ def test_absent_or_damaged_manifest_is_a_problem(tree):
     (tree / files.MANIFEST).write_text("[")
 
     assert "is damaged" in files.check_manifest(str(tree))[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("a\nb\n", "a\nb\n"),
+        ("one\ntwo\nthree\nfour\n", "one\n--- 10 bytes of output were dropped here ---\nfour\n"),
+        ("0123456789ab", "01234--- 2 bytes of output were dropped here ---\n789ab"),
+    ],
+)
+def test_middle_of_a_long_log_is_dropped_by_lines(text, kept, tmp_path):
+    path = tmp_path / "log"
+    path.write_text(text)
+
+    with path.open("ab+", buffering=0) as file:
+        files.drop_middle(file.fileno(), 5, 5)
+
+    assert path.read_text() == kept
