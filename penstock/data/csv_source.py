@@ -128,7 +128,7 @@ def open_csv(path: str, format_: CsvFormat) -> CsvFile:
     Raises:
         NoDataError: The file is empty.
         HeaderError: Column names are empty or duplicate.
-        EncodingError: The header is no text in the encoding.
+        EncodingError: The header is no text in the encoding, or seems to be in another one.
     """
     with _open(path) as stream:
         head = stream.read(4)
@@ -172,6 +172,13 @@ def _reader(text: str, format_: CsvFormat) -> Iterator[list[str]]:
 
 def _check_names(names: Sequence[str], path: str) -> None:
     for number, name in enumerate(names, 1):
+        if "\0" in name:
+            raise EncodingError(
+                f"{path} has zero bytes in its header line: it is UTF-16 without a byte order mark, or no text. Give "
+                "encoding='utf-16-le' or 'utf-16-be', or write it anew as UTF-8.",
+                file=path,
+                line=1,
+            )
         if not name.strip():
             raise HeaderError(
                 f"Column {number} of {len(names)} in {path} has no name. Name it in the header line, "

@@ -1,11 +1,13 @@
 """JSON lines as a source: an object a line, plain or gzip; keys become columns, nested objects "parent.child".
 
-The type of a column may be declared; a line that doesn't hold to it is a bad row, as is one that is no JSON object.
+A key that stands twice in the first line of a range is refused. The type of a column may be declared; a line that
+doesn't hold to it is a bad row, as is one that is no JSON object.
 What isn't declared must be of one type: a text after numbers is an error.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import zlib
@@ -17,7 +19,7 @@ import msgspec
 import pyarrow as pa
 
 from penstock.data.bad_rows import BadRow
-from penstock.data.errors import CellError, DataFormatError, NoDataError, shortened
+from penstock.data.errors import CellError, DataFormatError, HeaderError, NoDataError, shortened
 from penstock.data.row_source import RANGE_BYTES, Placed, RangeRows, SourceRange, TypedRows, TypedSource
 from penstock.data.value_columns import ValueConflict, batch_of
 
@@ -87,6 +89,8 @@ class JsonlRows(TypedSource):
         numbers: list[int] = []
         held = 0
         for number, line in _lines(range_.file, range_.part):
+            if number == range_.part.line:
+                _check_keys(line, range_.file, number)
             row = self._row(range_.file, number, line, bad)
             if row is None:
                 continue
@@ -141,6 +145,30 @@ class JsonlRows(TypedSource):
             if at >= 0:
                 batch = batch.set_column(at, name, batch.column(at).cast(_ARROW[type_]))
         return Placed(batch, numbers)
+
+
+def _check_keys(line: bytes, file: str, number: int) -> None:
+    """Refuses a first line with a key twice: whoever writes one so writes them all, and one of the values is lost.
+
+    Raises:
+        HeaderError: A key stands twice.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise HeaderError(
+                f"{file}, line {number}: the key {twice!r} stands twice in one object. Rename one of them.",
+                file=file,
+                line=number,
+                column=twice,
+            )
+        return row
+
+    with contextlib.suppress(json.JSONDecodeError, UnicodeDecodeError):  # `_object` says what is wrong
+        json.loads(line.decode("utf-8"), object_pairs_hook=unique)
 
 
 class _BadLine(Exception):

@@ -6,6 +6,7 @@ A new format that knows its types implements `RowSource` with `TypedSource` as i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -112,15 +113,16 @@ class TypedRows:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yields the rows in the types known beforehand, or in those of the first batch while they hold."""
         known = self.schema is not None
-        for placed in self.placed:
-            batch = stored(placed.batch)
-            if not known:
-                self._learn(batch, placed.numbers)
-                narrowest = finished(pa.schema(list(self._types.values())))
-                self.schema = self.schema or narrowest
-                self.consistent &= narrowest.equals(self.schema)
-            if self.consistent and self.schema is not None and batch.num_rows:
-                yield fitted(batch, self.schema)
+        with naming(self.file):
+            for placed in self.placed:
+                batch = stored(placed.batch)
+                if not known:
+                    self._learn(batch, placed.numbers)
+                    narrowest = finished(pa.schema(list(self._types.values())))
+                    self.schema = self.schema or narrowest
+                    self.consistent &= narrowest.equals(self.schema)
+                if self.consistent and self.schema is not None and batch.num_rows:
+                    yield fitted(batch, self.schema)
 
     def _learn(self, batch: pa.RecordBatch, numbers: Sequence[int]) -> None:
         for new, values in zip(batch.schema, batch.columns, strict=True):
@@ -133,6 +135,17 @@ class TypedRows:
             if old is None or wider != old.type:
                 self._types[new.name] = (new if old is None else old).with_type(wider)
                 self._places[new.name] = f"{self.file}, {self.unit} {_first_number(values, numbers)}"
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Names the file in errors that know the column only."""
+    try:
+        yield
+    except DataFormatError as error:
+        if error.file or not file:
+            raise
+        raise type(error)(f"{file}: {error}", file=file, line=error.line, column=error.column) from error
 
 
 def _first_number(values: pa.Array, numbers: Sequence[int]) -> int:

@@ -81,6 +81,8 @@ def stored_schema(schema: pa.Schema) -> pa.Schema:
     """
     fields = [stored_field(field) for field in _flat_fields(schema)]
     names = [field.name for field in fields]
+    if "" in names:
+        raise UnsupportedDataError(f"Column {names.index('') + 1} has no name. Name it at the source.")
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
         raise UnsupportedDataError(f"Two columns are named {twice!r}. Rename one at the source.", column=twice)
@@ -132,6 +134,8 @@ def _flat_column(column: pa.Array) -> Iterator[pa.Array]:
 
 
 def _stored_column(values: pa.Array, field: pa.Field) -> pa.Array:
+    if _is_text(values.type.value_type if is_list(values.type) else values.type):
+        _check_text(values, field.name)
     if values.type == field.type:
         return values
     if isinstance(values, pa.ExtensionArray):
@@ -144,9 +148,33 @@ def _stored_column(values: pa.Array, field: pa.Field) -> pa.Array:
         return pc.cast(_as_microseconds(values), field.type)
     except pa.ArrowInvalid as error:
         raise CellError(
-            f"Column {field.name!r} holds a value that {field.type} can't: {shortened(str(error), 120)}. "
+            f"Column {field.name!r} holds {_problem(values, field, error)}. "
             "Store it as a string at the source, or leave the column out with columns=.",
             column=field.name,
+        ) from error
+
+
+def _problem(values: pa.Array, field: pa.Field, error: Exception) -> str:
+    if pa.types.is_integer(values.type) or pa.types.is_decimal(values.type):
+        bounds = pc.min_max(values).as_py()
+        greatest = max(bounds.values(), key=abs)
+        return f"{int(greatest)}, an integer of more than 64 bits"
+    return f"a value that {field.type} can't: {shortened(str(error), 120)}"
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return any(check(type_) for check in _TEXTS)
+
+
+def _check_text(values: pa.Array, column: str) -> None:
+    """Checks that strings are UTF-8: neither Parquet nor Arrow's own types see to that."""
+    try:
+        values.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise CellError(
+            f"Column {column!r} holds bytes that are no UTF-8 text: {shortened(str(error), 80)}. Write it as text or "
+            "as binary at the source, or leave it out with columns=.",
+            column=column,
         ) from error
 
 

@@ -222,7 +222,7 @@ def test_bytes_that_are_not_utf8_name_line_and_character(csv_file):
 
 def test_bad_bytes_in_header_and_in_transcoded_text(csv_file):
     assert raises(EncodingError, csv_file(b"caf\xe9,b\n1,2\n")).line == 1
-    assert raises(EncodingError, csv_file("a,b\n1,2\n".encode("utf-16-le") + b"\x00\xd8")).line == 3
+    assert raises(EncodingError, csv_file("\ufeffa,b\n1,2\n".encode("utf-16-le") + b"\x00\xd8")).line == 3
 
 
 def test_text_in_a_declared_number_names_line_column_and_value(csv_file):
