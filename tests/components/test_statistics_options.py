@@ -257,6 +257,8 @@ def test_ranges_merge_to_the_whole(values, cut):
         weight_feature="w",
         slice_features=[["s"]],
         cross_features=[["x", "w"]],
+        label_feature="s",
+        per_feature_weight_override={"x": "w"},
         sample_rate=0.9,
         enable_semantic_domain_stats=True,
     )
@@ -279,6 +281,12 @@ def test_ranges_merge_to_the_whole(values, cut):
         ({"weight_feature": "payment"}, r"takes a column of numbers, one a row; it is of type string"),
         ({"slice_features": [["fare"]]}, r"columns of strings or integers, one value a row; 'fare' is of type double"),
         ({"cross_features": [["fare", "payment"]]}, r"takes columns of numbers; 'payment' is of type string"),
+        ({"label_feature": "fare"}, r"takes columns of strings or integers, one value a row; 'fare'"),
+            {"label_feature": "fare"},
+            r"label_feature=...\) takes columns of strings or integers, one value a row; 'fare'",
+        ),
+        ({"per_feature_weight_override": {"fare": "tags"}}, r"override={'fare': 'tags'}\) takes a column of numbers"),
+        ({"per_feature_weight_override": {"far": "zone"}}, r"names 'far', which is no column of the examples. Did you"),
     ],
 )
 def test_options_that_do_not_fit_the_columns_are_refused(options, told):
@@ -366,3 +374,103 @@ def test_languages_merge_to_the_whole(sequences, cut):
             one.add(batch)
 
     assert merge_ranges(ranges).proto() == describe_table(table, LANGUAGE)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.lists(st.none() | st.sampled_from(["a", "b", "c"]), max_size=3),
+            st.none() | st.integers(0, 2),
+            st.none() | st.sampled_from(["no", "yes"]),
+        ),
+        min_size=1,
+        max_size=25,
+    ),
+    st.integers(0, 25),
+)
+def test_lift_equals_what_python_counts_however_the_rows_are_cut(rows, cut):
+    lists, zones, labels = ([row[at] for row in rows] for at in range(3))
+    table = pa.table(
+        {
+            "x": pa.array(lists, pa.list_(pa.string())),
+            "zone": pa.array(zones, pa.int64()),
+            "y": pa.array(labels, pa.string()),
+        }
+    )
+    hints = text_format.Parse(
+        "feature { name: 'zone' type: INT int_domain { is_categorical: true } }", schema_pb2.Schema()
+    )
+    ranges = [RangeStatistics(table.schema, number, hints, StatsOptions(label_feature="y")) for number in (0, 1)]
+    for one, part in zip(ranges, (table.slice(0, cut), table.slice(cut)), strict=True):
+        for batch in part.to_batches():
+            one.add(batch)
+
+    crosses = merge_ranges(ranges).proto().datasets[0].cross_features
+
+    found = {
+        (cross.path_x.step[0], value.x_string or value.x_int, series.y_string): value
+        for cross in crosses
+        for series in cross.categorical_cross_stats.lift.lift_series
+        for value in series.lift_values
+    }
+    values = {"x": [set(each or ()) - {None} for each in lists], "zone": [{zone} - {None} for zone in zones]}
+    expected = {
+        (name, value, label)
+        for name, sets in values.items()
+        for value in set().union(*sets)
+        for label in set(labels) - {None}
+    }
+    assert set(found) == expected
+    for (name, value, label), entry in found.items():
+        having = [label_of for held, label_of in zip(values[name], labels, strict=True) if value in held]
+        assert (entry.x_count, entry.x_and_y_count) == (len(having), having.count(label))
+        assert entry.lift == pytest.approx(having.count(label) / len(having) / (labels.count(label) / len(rows)))
+
+
+def test_lift_is_told_with_the_greatest_first():
+    table = pa.table({"payment": ["Cash", "Cash", "Card", "Card"], "tips": [0, 0, 0, 1]})
+
+    (cross,) = describe_table(table, options=StatsOptions(label_feature="tips")).datasets[0].cross_features
+
+    zero, one = cross.categorical_cross_stats.lift.lift_series
+    assert (cross.path_x.step[0], cross.path_y.step[0], one.y_int, one.y_count) == ("payment", "tips", 1, 1)
+    assert [(each.x_string, each.lift) for each in one.lift_values] == [("Card", 2.0), ("Cash", 0.0)]
+    assert [each.x_string for each in zero.lift_values] == ["Cash", "Card"]
+
+
+def test_features_with_too_many_values_for_lift_are_left_out():
+    table = pa.table({"id": [str(i) for i in range(20_001)], "y": ["a", "b", "c"] * 6_667})
+
+    dataset = describe_table(table, options=StatsOptions(label_feature="y")).datasets[0]
+
+    assert not dataset.cross_features
+
+
+def test_a_feature_may_have_weights_of_its_own():
+    table = TRIPS.append_column("v", [[10.0, 0.0, 0.0, 10.0]])
+    options = StatsOptions(weight_feature="w", per_feature_weight_override={"fare": "v"})
+
+    whole = _described(table, options)["All Examples"]
+
+    assert _feature(whole, "fare").num_stats.weighted_numeric_stats.mean == 5.5
+    assert _feature(whole, "payment").string_stats.common_stats.weighted_common_stats.num_missing == 0.0
+    assert _feature(whole, "zone").num_stats.weighted_numeric_stats.mean == pytest.approx((3 * 1 + 4 * 2) / 7)
+
+
+def test_only_one_feature_may_have_weights():
+    whole = _described(TRIPS, StatsOptions(per_feature_weight_override={"fare": "w"}))["All Examples"]
+
+    assert _feature(whole, "fare").num_stats.weighted_numeric_stats.mean == pytest.approx(5 / 3)
+    assert not _feature(whole, "zone").num_stats.HasField("weighted_numeric_stats")
+
+
+def test_values_that_are_too_rare_are_not_named():
+    table = pa.table({"s": ["a", "a", "b"], "w": [0.5, 0.1, 5.0]})
+    options = StatsOptions(frequency_threshold=2, weighted_frequency_threshold=2.0, weight_feature="w")
+
+    strings = _feature(_described(table, options)["All Examples"], "s").string_stats
+
+    assert [top.value for top in strings.top_values] == ["a"]
+    assert [bucket.label for bucket in strings.rank_histogram.buckets] == ["a"]
+    assert [top.value for top in strings.weighted_string_stats.top_values] == ["b"]
+    assert strings.unique == 2

@@ -69,7 +69,7 @@ class ColumnStatistics:
         self._language: LanguageStatistics | None = None
         if language is not None and kind in (Kind.STRING, Kind.CATEGORICAL) and levels <= 1:
             self._language = LanguageStatistics(language, integers=kind is Kind.CATEGORICAL)
-        self._weighted = WeightedColumn(kind, levels) if options.weight_feature is not None else None
+        self._weighted = WeightedColumn(kind, levels) if options.weighs(path[0]) else None
 
     def add(self, column: pa.Array, weights: Floats | None = None) -> None:
         """Add the column of one batch (rows,), null where the feature is missing, and the weights of its rows."""

@@ -12,6 +12,7 @@ from penstock.components.validation.column_statistics import ColumnStatistics, K
 from penstock.components.validation.compound_statistics import compound_statistics
 from penstock.components.validation.cross_statistics import CrossStatistics
 from penstock.components.validation.feature_paths import Path, features_by_path
+from penstock.components.validation.lift_statistics import LiftStatistics
 from penstock.components.validation.quantiles import Floats
 from penstock.components.validation.record_columns import column_of, grouped, records_of
 from penstock.components.validation.row_selection import (
@@ -58,6 +59,17 @@ class DatasetAccumulator:
         self._fields = list(grouped(pa.schema(described), records))
         self.columns = [_statistics_of((field.name,), field.type, known, options) for field in self._fields]
         self._compounds = compound_statistics(hints)
+        self._lift = None
+        if options.label_feature is not None:
+            categories = [
+                column.path[0]
+                for column in self.columns
+                if isinstance(column, ColumnStatistics) and column.kind in (Kind.STRING, Kind.CATEGORICAL)
+            ]
+            self._lift = LiftStatistics(
+                options.label_feature, [name for name in categories if name != options.label_feature]
+            )
+        self._own_weights = options.weights_by_feature
         self._crosses = [CrossStatistics(left, right) for left, right in options.cross_features or ()]
 
     def add(self, batch: pa.RecordBatch, weights: Floats | None) -> None:
@@ -65,12 +77,15 @@ class DatasetAccumulator:
         self.rows += batch.num_rows
         if weights is not None:
             self._weight += exact_sum(weights)
+        own = {name: weights_of(batch, column) for name, column in self._own_weights.items()}
         for field, column in zip(self._fields, self.columns, strict=True):
-            column.add(column_of(batch, field), weights)
+            column.add(column_of(batch, field), own.get(field.name, weights))
         for compound in self._compounds:
             compound.add(batch)
         for cross in self._crosses:
             cross.add(batch)
+        if self._lift is not None:
+            self._lift.add(batch)
 
     def merge(self, other: DatasetAccumulator) -> None:
         """Add the rows of `other`, which come after those seen here."""
@@ -82,6 +97,8 @@ class DatasetAccumulator:
             our_compound.merge(their_compound)
         for our_cross, their_cross in zip(self._crosses, other._crosses, strict=True):
             our_cross.merge(their_cross)
+        if self._lift is not None and other._lift is not None:
+            self._lift.merge(other._lift)
 
     def proto(self, options: StatsOptions) -> DatasetFeatureStatistics:
         """Return the statistics: columns in their order, then sparse and weighted features."""
@@ -92,6 +109,8 @@ class DatasetAccumulator:
             dataset.features.extend(column.protos(options))
         dataset.features.extend(compound.proto() for compound in self._compounds)
         dataset.cross_features.extend(cross.proto() for cross in self._crosses)
+        if self._lift is not None:
+            dataset.cross_features.extend(self._lift.protos())
         return dataset
 
 
@@ -115,7 +134,7 @@ class RangeStatistics:
         hints: schema_pb2.Schema | None = None,
         options: StatsOptions = DEFAULT_OPTIONS,
     ) -> None:
-        check_selection(columns, options.weight_feature, options.slice_features)
+        check_selection(columns, options)
         self.number = number
         self._columns, self._hints, self._options = columns, hints, options
         self._whole = DatasetAccumulator(DATASET_NAME, columns, hints, options)
@@ -193,7 +212,7 @@ def _statistics_of(
         levels, value = levels + 1, value.value_type
     if pa.types.is_struct(value):
         fields = [_statistics_of((*path, field.name), field.type, known, options) for field in value]
-        return StructStatistics(path, levels, fields, weighted=options.weight_feature is not None)
+        return StructStatistics(path, levels, fields, weighted=options.weighs(path[0]))
     plain, feature = _kind(path, kind, value), known.get(path, schema_pb2.Feature())
     meaning = feature.WhichOneof("domain_info")
     if plain is Kind.INT and _is_categorical(feature):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.components.validation.stats_options import StatsOptions
 from penstock.data.errors import DataFormatError, UnsupportedDataError
 from penstock.data.row_hash import hash_rows
 
@@ -77,25 +78,33 @@ def slices_of(
                 yield keys.dictionary[int(codes[rows[0]])].as_py(), rows
 
 
-def check_selection(columns: pa.Schema, weight: str | None, groups: Sequence[Sequence[str]] | None) -> None:
-    """Check that weights are numbers and that slices are of columns with one value a row.
+def check_selection(columns: pa.Schema, options: StatsOptions) -> None:
+    """Check that weights are numbers, and that slices and the label are of columns with one value a row.
 
     Raises:
         UnsupportedDataError: One isn't.
     """
     kinds = {field.name: field.type for field in columns}
-    if weight is not None and not (pa.types.is_integer(kinds[weight]) or pa.types.is_floating(kinds[weight])):
-        raise UnsupportedDataError(
-            f"StatsOptions(weight_feature={weight!r}) takes a column of numbers, one a row; it is of type "
-            f"{kinds[weight]}.",
-            column=weight,
-        )
-    for name in {name for group in groups or () for name in group}:
+    weights = {options.weight_feature: f"weight_feature={options.weight_feature!r}"}
+    weights |= {
+        column: f"per_feature_weight_override={{{name!r}: {column!r}}}"
+        for name, column in options.weights_by_feature.items()
+    }
+    for weight, asked in weights.items():
+        if weight is not None and not (pa.types.is_integer(kinds[weight]) or pa.types.is_floating(kinds[weight])):
+            raise UnsupportedDataError(
+                f"StatsOptions({asked}) takes a column of numbers, one a row; it is of type {kinds[weight]}.",
+                column=weight,
+            )
+    named = [("slice_features", name) for group in options.slice_features or () for name in group]
+    if options.label_feature is not None:
+        named.append(("label_feature", options.label_feature))
+    for option, name in named:
         kind = kinds[name]
         if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
             raise UnsupportedDataError(
-                f"StatsOptions(slice_features=...) takes columns of strings or integers, one value a row; {name!r} is "
-                f"of type {kind}.",
+                f"StatsOptions({option}=...) takes columns of strings or integers, one value a row; {name!r} is of "
+                f"type {kind}.",
                 column=name,
             )
 

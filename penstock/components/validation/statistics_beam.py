@@ -166,7 +166,7 @@ def read_columns(
             raise DataError(f"StatsOptions(cross_features=...) takes columns of numbers; {name!r} is of type {kind}.")
     try:
         grouped(columns, options.struct_features or ())
-        check_selection(columns, options.weight_feature, options.slice_features)
+        check_selection(columns, options)
     except UnsupportedDataError as error:
         raise DataError(str(error)) from error
     if options.feature_allowlist is None:

@@ -17,6 +17,9 @@ class StatsOptions:
 
     Attributes:
         weight_feature: A numeric column with a row's weight; statistics then have a weighted part too.
+        per_feature_weight_override: Columns of weights by the feature whose weights they are instead.
+        label_feature: A column of strings or integers: the lift of each value of other strings and categories is then
+            told, how much more often a label comes with it than at all.
         slice_features: Groups of columns, such as [["payment_type"], ["company", "payment_type"]]: each combination of
             their values is described as a data set of its own, named as TFDV does: "payment_type_Cash".
         sample_rate: The fraction of the rows that is described. A row is chosen by its content, so that neither
@@ -26,6 +29,8 @@ class StatsOptions:
             `struct_domain`. What the schema calls STRUCT is described so anyway.
         feature_allowlist: The columns that are described; all by default.
         num_top_values: How many of the most frequent values are named.
+        frequency_threshold: How often a value comes at least to be named among the frequent ones.
+        weighted_frequency_threshold: With how much weight it comes at least to be named among those by weight.
         num_rank_histogram_buckets: How many frequent values are kept with their counts, and so at most how many a
             domain is checked by.
         num_values_histogram_buckets: Buckets of the histogram of how many values rows have.
@@ -39,11 +44,15 @@ class StatsOptions:
     """
 
     weight_feature: str | None = None
+    per_feature_weight_override: dict[str, str] | None = None
+    label_feature: str | None = None
     slice_features: list[list[str]] | None = None
     sample_rate: float | None = None
     struct_features: list[str] | None = None
     feature_allowlist: list[str] | None = None
     num_top_values: int = 20
+    frequency_threshold: int = 1
+    weighted_frequency_threshold: float = 1.0
     num_rank_histogram_buckets: int = 1000
     num_values_histogram_buckets: int = 10
     num_histogram_buckets: int = 10
@@ -75,10 +84,21 @@ class StatsOptions:
             if isinstance(group, str) or len(group) not in sizes:
                 raise WiringError(f"StatsOptions({name}=...) is a list of lists of {what}, got {group!r} among them.")
 
+    @property
+    def weights_by_feature(self) -> dict[str, str]:
+        """The columns of weights of the features that have their own."""
+        return dict(self.per_feature_weight_override or {})
+
+    def weighs(self, feature: str) -> bool:
+        """Whether the statistics of a feature have a weighted part."""
+        return self.weight_feature is not None or feature in self.weights_by_feature
+
     def columns(self) -> dict[str, list[str]]:
         """Return the columns that are named, by the option that names them."""
         return {
             "weight_feature": [self.weight_feature] if self.weight_feature is not None else [],
+            "per_feature_weight_override": [name for pair in self.weights_by_feature.items() for name in pair],
+            "label_feature": [self.label_feature] if self.label_feature is not None else [],
             "slice_features": [name for group in self.slice_features or () for name in group],
             "feature_allowlist": list(self.feature_allowlist or ()),
             "cross_features": [name for pair in self.cross_features or () for name in pair],

@@ -138,7 +138,7 @@ class Strings:
             avg_length=self._bytes / values if values else 0.0,
             invalid_utf8_count=self._invalid,
         )
-        frequent = self._counts.frequent()
+        frequent = [entry for entry in self._counts.frequent() if entry[1] >= options.frequency_threshold]
         for value, count in frequent[: options.num_top_values]:
             statistics.top_values.add(value=value, frequency=count)
         for rank, (value, count) in enumerate(frequent[: options.num_rank_histogram_buckets]):

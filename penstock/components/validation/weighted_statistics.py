@@ -104,7 +104,8 @@ class WeightedStrings:
     def proto(self, options: StatsOptions) -> WeightedStringStatistics:
         """Return the weighted string statistics."""
         statistics = WeightedStringStatistics()
-        frequent = self._counts.frequent()
+        least = options.weighted_frequency_threshold
+        frequent = [entry for entry in self._counts.frequent() if entry[1] >= least]
         for value, weight in frequent[: options.num_top_values]:
             statistics.top_values.add(value=value, frequency=weight)
         for rank, (value, weight) in enumerate(frequent[: options.num_rank_histogram_buckets]):
