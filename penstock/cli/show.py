@@ -6,6 +6,7 @@ import os
 import tempfile
 import webbrowser
 from dataclasses import asdict
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,9 @@ from penstock.cli.printing import show as show_on_stdout
 from penstock.cli.root import Root, open_root, root_option
 from penstock.cli.shown import find, on_disk, outputs_with_pictures, pictured, shown_of
 from penstock.cli.text_file import write_text
+from penstock.data.errors import DataFormatError
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, RunRecord
+from penstock.pipeline.errors import DataError
 from penstock.ui import pictures
 from penstock.ui.artifact_view import artifact_detail, content, content_of, files_of
 from penstock.ui.run_view import run_detail
@@ -77,12 +80,15 @@ def show(
     """Show a run with its steps, a step with what it put out, an artifact with what is inside, or several artifacts."""
     listed = limit or (None if as_json or html is not None or open_page else FEATURES_LISTED)
     wish = Wish(tuple(feature or ()), sort, listed, tuple(slices or ()), root_option(root) if root else "")
-    if html is not None or open_page:
-        _write_page(names, run, wish, root, html, open_page=open_page)
-    elif len(names) > 1 or on_disk(names[0]) is not None:
-        _show_pictures(names, run, wish, root, as_json=as_json)
-    else:
-        _show_record(names[0], run, wish, root, as_json=as_json)
+    try:
+        if html is not None or open_page:
+            _write_page(names, run, wish, root, html, open_page=open_page)
+        elif len(names) > 1 or on_disk(names[0]) is not None:
+            _show_pictures(names, run, wish, root, as_json=as_json)
+        else:
+            _show_record(names[0], run, wish, root, as_json=as_json)
+    except (DataFormatError, JSONDecodeError) as error:
+        raise DataError(f"What is inside can't be read: {error}") from error
 
 
 def show_run(root: Root, run: RunRecord, *, as_json: bool) -> None:
