@@ -20,6 +20,7 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import subprocess
 import sys
 import sysconfig
@@ -214,7 +215,8 @@ def be(side: str, path: str, folder: str, workers: str) -> None:
 
 def _cpu() -> float:
     """Return the CPU seconds of this process and of the workers that it has waited for."""
-    return sum(os.times()[:4])
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 # --- measuring ----------------------------------------------------------------------------------------------------
