@@ -161,7 +161,7 @@ def test_damaged_files_are_told_not_raised(described: Shell, tmp_path: Path):
 
     assert "Its content can't be read" in shell("show", "before.statistics").out
     assert said.code == 1
-    assert f"{damaged} is not a tensorflow_metadata" in said.err
+    assert f"{damaged} is not a tensorflow.metadata" in said.err
 
 
 def test_a_browser_is_asked_to_show_the_page(described: Shell, tmp_path: Path):
