@@ -11,7 +11,7 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -26,6 +26,7 @@ _CHECKSUM = struct.Struct("<I")
 _GZIP_MAGIC = b"\x1f\x8b"
 _MASK_DELTA = 0xA282EAD8
 _BUFFER = 1 << 20
+DAMAGE = "its checksum doesn't hold"
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,15 @@ def record_runs(path: str, run_bytes: int) -> list[RecordRun]:
     return runs
 
 
-def read_records(path: str, run: RecordRun) -> Iterator[bytes]:
-    """Yields the payloads of a run.
+def read_records(
+    path: str, run: RecordRun, set_aside: Callable[[int, bytes], None] | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """Yields the payloads of a run with their numbers.
+
+    Args:
+        path: The file.
+        run: Which records.
+        set_aside: Takes a record whose payload's checksum doesn't hold; without it such a record is an error.
 
     Raises:
         DataFormatError: A record is damaged or cut off, or the gzip file is; file and record are named.
@@ -89,9 +97,12 @@ def read_records(path: str, run: RecordRun) -> Iterator[bytes]:
                 if len(body) < length + _CHECKSUM.size:
                     raise _cut_off(path, number)
                 payload = body[:length]
-                if _CHECKSUM.unpack_from(body, length)[0] != masked_crc(payload):
-                    raise _damaged(path, number, "its checksum doesn't hold")
-                yield payload
+                if _CHECKSUM.unpack_from(body, length)[0] == masked_crc(payload):
+                    yield number, payload
+                elif set_aside is None:
+                    raise _damaged(path, number, DAMAGE)
+                else:
+                    set_aside(number, payload)
                 position += _HEADER.size + len(body)
                 number += 1
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -13,16 +13,19 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.data.bad_rows import BadRow
 from penstock.data.errors import CellError, DataFormatError, NoDataError, UnsupportedDataError, shortened
 from penstock.data.example_bytes import varint
 from penstock.data.raw_feature import is_list
-from penstock.data.row_source import RANGE_BYTES, Placed, SourceRange, TypedSource
-from penstock.data.tfrecord import read_records, record_runs
+from penstock.data.row_source import RANGE_BYTES, Placed, RangeRows, SourceRange, TypedRows, TypedSource
+from penstock.data.tfrecord import DAMAGE, read_records, record_runs
 
 _BATCH_RECORDS = 4096
 _BATCH_BYTES = 16 << 20
 _CONTEXT_TAG, _LISTS_TAG = 0x0A, 0x12
 _SEQUENCE = "sequence"
+_RAW_BYTES = 4096
+"""How much of a bad record is kept."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,12 @@ class TfRecordRows(TypedSource):
 
     Attributes:
         paths: The files.
+        quarantine: Whether records that are damaged, or no examples, are set aside; else the first one is an error.
         range_bytes: How many bytes of a plain file are a range; a gzip file is one.
     """
 
     paths: tuple[str, ...]
+    quarantine: bool = False
     range_bytes: int = field(default_factory=lambda: RANGE_BYTES)
     unit: ClassVar[str] = "record"
 
@@ -49,12 +54,11 @@ class TfRecordRows(TypedSource):
             raise NoDataError(f"{', '.join(self.paths[:3])}: there are no records.", file=self.paths[0])
         return [SourceRange(index, path, run) for index, (path, run) in enumerate(runs)]
 
-    def placed(self, range_: SourceRange) -> Iterator[Placed]:
-        """Yields the records of a range, decoded."""
-        number = range_.part.first
-        for records in _batches(read_records(range_.file, range_.part)):
-            yield Placed(_decoded(records, range_.file, number), range(number, number + len(records)))
-            number += len(records)
+    def read(self, range_: SourceRange, types: pa.Schema | None) -> RangeRows:
+        """Opens a range."""
+        bad = _BadRecords(range_.file) if self.quarantine else None
+        rows = bad.rows if bad is not None else ()
+        return TypedRows(range_.file, self.unit, _placed(range_, bad), types, rows)
 
     def settle(self, learned: Sequence[dict[str, Any]]) -> pa.Schema:
         """Returns the types of all columns, sorted by name."""
@@ -62,12 +66,49 @@ class TfRecordRows(TypedSource):
         return pa.schema(sorted(types, key=lambda each: each.name))
 
 
-def _batches(records: Iterator[bytes]) -> Iterator[list[bytes]]:
-    waiting: list[bytes] = []
+class _BadRecords:
+    """Collects the records that are set aside."""
+
+    def __init__(self, path: str) -> None:
+        self.rows: list[BadRow] = []
+        self._path = path
+
+    def add_damaged(self, number: int, payload: bytes) -> None:
+        """Adds a record whose checksum doesn't hold."""
+        self._add(number, f"{DAMAGE}.", payload, "checksum")
+
+    def add_undecodable(self, error: DataFormatError, payload: bytes) -> None:
+        """Adds a record that is no example, or of other types than those before it."""
+        reason = str(error).partition(f", record {error.line} ")[2]
+        self._add(error.line or 0, reason, payload, "syntax")
+
+    def _add(self, number: int, reason: str, payload: bytes, rule: str) -> None:
+        self.rows.append(BadRow(self._path, number, reason, payload[:_RAW_BYTES].hex(), "", rule))
+
+
+def _placed(range_: SourceRange, bad: _BadRecords | None) -> Iterator[Placed]:
+    """Yields the records of a range, decoded."""
+    set_aside = None if bad is None else bad.add_damaged
+    for numbered in _batches(read_records(range_.file, range_.part, set_aside)):
+        while numbered:
+            numbers, records = ([each[part] for each in numbered] for part in (0, 1))
+            try:
+                yield Placed(_decoded(records, range_.file, numbers), numbers)
+                break
+            except CellError as error:
+                if bad is None or error.line is None:
+                    raise
+                at = numbers.index(error.line)
+                bad.add_undecodable(error, records[at])
+                del numbered[at]
+
+
+def _batches(records: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+    waiting: list[tuple[int, bytes]] = []
     held = 0
     for record in records:
         waiting.append(record)
-        held += len(record)
+        held += len(record[1])
         if len(waiting) >= _BATCH_RECORDS or held >= _BATCH_BYTES:
             yield waiting
             waiting, held = [], 0
@@ -75,14 +116,14 @@ def _batches(records: Iterator[bytes]) -> Iterator[list[bytes]]:
         yield waiting
 
 
-def _decoded(records: list[bytes], path: str, first: int) -> pa.RecordBatch:
+def _decoded(records: list[bytes], path: str, numbers: Sequence[int]) -> pa.RecordBatch:
     sequences = [_has_sequences(record) for record in records]
     if all(sequences):
         decode = _sequence_decoder()
     elif not any(sequences):
         decode = _example_decoder()
     else:
-        number = first + sequences.index(not sequences[0])
+        number = numbers[sequences.index(not sequences[0])]
         raise UnsupportedDataError(
             f"{path}, record {number}: a file holds tf.Example or tf.SequenceExample, this one both. "
             "Write them to files of their own and ingest them apart.",
@@ -92,8 +133,8 @@ def _decoded(records: list[bytes], path: str, first: int) -> pa.RecordBatch:
     try:
         batch = decode(records)
     except RuntimeError:
-        raise _undecodable(decode, records, path, first) from None
-    columns = sorted(_columns(batch, path, first), key=lambda each: each[0])
+        raise _undecodable(decode, records, path, numbers) from None
+    columns = sorted(_columns(batch, path, numbers[0]), key=lambda each: each[0])
     return pa.RecordBatch.from_arrays([array for _, array in columns], names=[name for name, _ in columns])
 
 
@@ -109,7 +150,7 @@ def _sequence_decoder() -> Any:
     return SequenceExamplesToRecordBatchDecoder(_SEQUENCE).DecodeBatch
 
 
-def _undecodable(decode: Any, records: list[bytes], path: str, first: int) -> DataFormatError:
+def _undecodable(decode: Any, records: list[bytes], path: str, numbers: Sequence[int]) -> DataFormatError:
     """Finds the first record that can't be decoded, alone or together with those before it."""
     low, high = 0, len(records)
     while high - low > 1:
@@ -122,7 +163,7 @@ def _undecodable(decode: Any, records: list[bytes], path: str, first: int) -> Da
         if alone
         else f"disagrees with the records before it: {shortened(reason, 120)}. Give each feature one type."
     )
-    return CellError(f"{path}, record {first + low} {fault}", file=path, line=first + low)
+    return CellError(f"{path}, record {numbers[low]} {fault}", file=path, line=numbers[low])
 
 
 def _fails(decode: Any, records: list[bytes]) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from penstock.artifacts import Examples, QuarantinedRows
 from penstock.components.ingestion.csv_example_gen import CsvExampleGen
+from penstock.components.ingestion.import_example_gen import ImportExampleGen
 from penstock.components.ingestion.jsonl_example_gen import JsonlExampleGen
 from penstock.data import examples
 from penstock.pipeline import FileEntry, Files
@@ -39,7 +40,7 @@ def made(tmp_path):
 
     def run(component, *paths, output="out", **parameters):
         result = Examples(str(tmp_path / output))
-        if component in (CsvExampleGen, JsonlExampleGen):
+        if component in (CsvExampleGen, ImportExampleGen, JsonlExampleGen):
             parameters = {"quarantined": quarantine(tmp_path / f"{output}-bad")} | parameters
         component(examples=result, input_base=files_of(tmp_path, *paths), **parameters)
         return result

@@ -6,11 +6,13 @@ import json
 import pytest
 
 from penstock.components.ingestion.csv_example_gen import CsvExampleGen
+from penstock.components.ingestion.import_example_gen import ImportExampleGen
 from penstock.components.ingestion.jsonl_example_gen import JsonlExampleGen
 from penstock.data import csv_rows
 from penstock.data.csv_source import plan_ranges
 from penstock.pipeline import Beam, DataError, ParameterError
 from tests.components.conftest import quarantine, rows_of
+from tests.components.test_example_gen_formats import example, write_records
 
 CSV = b'n,s\n1,a\n2\n3,"b\nc"\n\n4,d,e\nx,f\n5,caf\xe9\n6,"multi\nline",7\n8,g\n'
 BAD = [
@@ -90,6 +92,22 @@ def test_bad_lines_of_json_are_set_aside_with_reasons(quarantined):
     assert kept == [{"n": 1}, {"n": 2}]
     assert [(row["line"], row["rule"]) for row in bad] == [(2, "syntax"), (3, "syntax"), (4, "type"), (5, "encoding")]
     assert properties == {"rows": 4, "reasons": {"encoding": 1, "syntax": 2, "type": 1}}
+
+
+def test_bad_records_are_set_aside_with_reasons(quarantined, tmp_path):
+    write_records(tmp_path / "whole", [example(n=[1]), example(n=[2]), b"\xff\xff", example(n=[1.5]), example(n=[5])])
+    content = bytearray((tmp_path / "whole").read_bytes())
+    content[2 * len(content) // 5 - 8] ^= 1  # within the second record
+
+    kept, bad, properties = quarantined(ImportExampleGen, "t.tfrecord", bytes(content), on_bad_rows="quarantine")
+
+    assert kept == [{"n": 1}, {"n": 5}]
+    assert [(row["line"], row["rule"]) for row in bad] == [(2, "checksum"), (3, "syntax"), (4, "syntax")]
+    assert bad[0]["reason"] == "its checksum doesn't hold."
+    assert bad[1]["reason"] == "is no tf.Example. Is the file a TFRecord of something else?"
+    assert bad[2]["reason"].startswith("disagrees with the records before it: ")
+    assert bad[1]["raw"] == "ffff"
+    assert properties == {"rows": 3, "reasons": {"checksum": 1, "syntax": 2}}
 
 
 def test_without_bad_rows_the_quarantine_is_empty(quarantined):

@@ -13,7 +13,7 @@ from penstock.components.ingestion.import_example_gen import ImportExampleGen
 from penstock.components.ingestion.parquet_example_gen import ParquetExampleGen
 from penstock.data import examples, parquet_source
 from penstock.pipeline import Beam, DataError
-from tests.components.conftest import files_of
+from tests.components.conftest import files_of, quarantine
 
 TABLE = pa.table(
     {
@@ -60,7 +60,8 @@ def test_there_and_back_is_the_same_data(ingested, tmp_path):
     back, same = Examples(str(tmp_path / "back")), Examples(str(tmp_path / "same"))
     files = list((tmp_path / "records").rglob("*.gz"))
 
-    ImportExampleGen(examples=back, input_base=files_of(tmp_path / "records", *files), splits={"all": 1})
+    source = files_of(tmp_path / "records", *files)
+    ImportExampleGen(examples=back, quarantined=quarantine(tmp_path / "bad"), input_base=source, splits={"all": 1})
 
     pq.write_table(TABLE.drop_columns(["picture"]), tmp_path / "s.parquet")
     ParquetExampleGen(examples=same, input_base=files_of(tmp_path, tmp_path / "s.parquet"), splits={"all": 1})

@@ -1,21 +1,24 @@
 """ImportExampleGen: TFRecord files of tf.Example become examples."""
 
-from typing import Any
+from typing import Any, Literal
 
-from penstock.artifacts import Examples
+from penstock.artifacts import Examples, QuarantinedRows
 from penstock.components.ingestion.example_gen import (
     Choice,
     check_choice,
+    check_on_bad_rows,
     ingest_files,
     reading_parameters,
     selected,
+    write_bad_rows,
 )
 from penstock.pipeline import Beam, Files, Output, component
 
 
-def check_parameters(**parameters: Any) -> None:
+def check_parameters(*, on_bad_rows: str = "fail", **others: Any) -> None:
     """Refuses parameters that can't be right, before anything heavy is imported."""
-    check_choice("ImportExampleGen", parameters)
+    check_choice("ImportExampleGen", others)
+    check_on_bad_rows("ImportExampleGen", on_bad_rows)
 
 
 @component(
@@ -23,6 +26,7 @@ def check_parameters(**parameters: Any) -> None:
 )
 def ImportExampleGen(
     examples: Output[Examples],
+    quarantined: Output[QuarantinedRows],
     *,
     input_base: Files,
     span: int | None = None,
@@ -34,6 +38,7 @@ def ImportExampleGen(
     input_splits: dict[str, str] | None = None,
     columns: list[str] | None = None,
     row_filter: str | None = None,
+    on_bad_rows: Literal["fail", "quarantine"] = "fail",
     beam: Beam = Beam(),  # noqa: B008 - filled in by the executor
 ) -> None:
     """Ingest TFRecord files of tf.Example or tf.SequenceExample (plain or gzip) and split their rows by hash.
@@ -43,6 +48,8 @@ def ImportExampleGen(
 
     Args:
         examples: The rows in splits; one shard a split for each range of the files.
+        quarantined: The bad records, as JSON lines with file, number, reason and bytes (hexadecimal); none with
+            on_bad_rows="fail".
         input_base: A file, a folder or a glob. Of a folder with files of other kinds, those whose names end in
             `.tfrecord`, `.tfrecords`, with or without `.gz`, are read.
             The path may be a pattern of spans and versions: "data/span-{SPAN}/v{VERSION}/*", "data/{YYYY}-{MM}-{DD}".
@@ -55,6 +62,9 @@ def ImportExampleGen(
         input_splits: Splits by the files instead: patterns of names below `input_base`, by split.
         columns: The columns to take, in this order.
         row_filter: Which rows to take, as "fare > 3 and company is not null".
+        on_bad_rows: "fail" ends the step with the first bad record, "quarantine" sets such records aside: those whose
+            checksum doesn't hold, and those that are no examples or of other types than the ones before them. A
+            damaged length or a file that is cut off ends the step in any case.
         beam: Where the data work runs.
     """
     from penstock.data.tfrecord_source import TfRecordRows
@@ -71,12 +81,14 @@ def ImportExampleGen(
             span_range=span_range,
             last_spans=last_spans,
         )
-    ingest_files(
+    quarantine = check_on_bad_rows("ImportExampleGen", on_bad_rows)
+    ingested = ingest_files(
         "ImportExampleGen",
         examples,
         input_base,
         choice,
         beam,
         endings=(".tfrecord", ".tfrecords", ".tfrecord.gz", ".tfrecords.gz"),
-        source=lambda paths: selected(TfRecordRows(paths), choice),
+        source=lambda paths: selected(TfRecordRows(paths, quarantine), choice),
     )
+    write_bad_rows(quarantined, ingested.bad)
