@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import importlib.metadata
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline.errors import Unsupported, listing, nearest
+from penstock.pipeline.folding import Fold, fold, state_of
 from penstock.pipeline.plan import Json, Plan
 from penstock.pipeline.task import Failure
 
@@ -164,11 +166,7 @@ class RunResult:
 
     def _repr_html_(self) -> str:
         """Return the table of steps."""
-        rows = "".join(
-            f"<tr><td>{html.escape(step.id)}</td><td>{step.state}</td><td>{step.seconds:.2f} s</td>"
-            f"<td>{html.escape(step.reason)}</td></tr>"
-            for step in self.steps.values()
-        )
+        rows = "".join(map(_html_row, fold(self.steps.values(), lambda step: (step.id, step.state))))
         head = "<tr><th>step</th><th>state</th><th>time</th><th>reason</th></tr>"
         title = f"{html.escape(self.pipeline)}: {self.state} in {self.seconds:.2f} s <small>run {self.id}</small>"
         return f"<table><caption>{title}</caption><thead>{head}</thead><tbody>{rows}</tbody></table>"
@@ -197,3 +195,13 @@ def runner(name: str) -> Runner:
         raise Unsupported(f"There is no runner {name!r}.{nearest(name, found)} Installed: {listing(found)}.")
     made: Runner = found[name].load()()
     return made
+
+
+def _html_row(row: StepResult | Fold[StepResult]) -> str:
+    if isinstance(row, Fold):
+        counts = Counter(step.state for step in row.items)
+        told = ", ".join(f"{count} {state}" for state, count in counts.items())
+        name, state, seconds = row.name, state_of(counts), sum(step.seconds for step in row.items)
+    else:
+        name, state, seconds, told = row.id, row.state, row.seconds, row.reason
+    return f"<tr><td>{html.escape(name)}</td><td>{state}</td><td>{seconds:.2f} s</td><td>{html.escape(told)}</td></tr>"

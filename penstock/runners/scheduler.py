@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from penstock.pipeline import predicate
 from penstock.pipeline.plan import (
     AnyNode,
+    Branch,
     ConditionPlan,
     ExitHandlerPlan,
     JoinPlan,
@@ -66,7 +67,7 @@ class Scheduler:
     """The states of a plan's nodes and what follows from them.
 
     A node becomes ready when all that it waits for has succeeded, and may start when what it claims is free. When
-    something that it waits for ends otherwise, or a condition's answer isn't that of its branch, it is skipped, and so
+    something that it waits for ended otherwise, or a condition's answer isn't that of its branch, it is skipped, and so
     is what waits for it; everything else goes on. A join waits for all its choices and needs one of them. Exit handlers
     become ready when all else has ended.
 
@@ -91,6 +92,7 @@ class Scheduler:
         self._turn = self._open = 0
         self._exits: list[str] = []
         self.untaken: set[str] = set()
+        self._broken: dict[str, list[str]] = {}
         self._loops = _Loops()
         for node in nodes:
             self._add(node)
@@ -282,32 +284,38 @@ class Scheduler:
 
     def _arrived(self, follower: str, cause: str) -> str:
         """Take note that what a node waits for has ended; return why the node is skipped, "" when it isn't."""
-        node = self.nodes[follower]
-        decides = node.branch is not None and node.branch.condition == cause
-        if self.states[cause] not in SUCCEEDED and (decides or not self._does_without(node, cause)):
-            if cause in self.untaken:
-                self.untaken.add(follower)
-            return self._reason(node, cause)
-        if node.branch and decides and node.branch.holds is not self._answers[cause]:
-            self.untaken.add(follower)
-            return self._unmet(cause)
+        if self.states[cause] not in SUCCEEDED and not self._does_without(self.nodes[follower], cause):
+            self._broken.setdefault(follower, []).append(cause)
         return self._is_there(follower, cause)
 
     def _is_there(self, follower: str, cause: str) -> str:
-        """Take note that a node waits for something no longer; return why it is skipped, "" when it isn't."""
+        """Let a node wait for something no longer; return why it is skipped, "" when it isn't.
+
+        It is judged when all has ended that it waits for, so that the order of their ends changes nothing.
+        """
         self._missing[follower].discard(cause)
         if self._missing[follower]:
             return ""
         node = self.nodes[follower]
-        if isinstance(node, JoinPlan) and self.chosen(node) is None:
-            if all(choice.node in self.untaken for choice in node.choices):
-                self.untaken.add(follower)
-            return "; ".join(dict.fromkeys(self._ended_as(choice.node) for choice in node.choices))
-        self._queue(follower)
-        return ""
+        if node.branch and self._is_other_branch(node.branch):
+            self.untaken.add(follower)
+            return self._unmet(node.branch.condition)
+        causes = self._broken.pop(follower, None)
+        if causes is None and isinstance(node, JoinPlan) and self.chosen(node) is None:
+            causes = [choice.node for choice in node.choices]
+        if causes is None:
+            self._queue(follower)
+            return ""
+        wrong = [each for each in causes if each not in self.untaken]
+        if not wrong:
+            self.untaken.add(follower)
+        told = causes if isinstance(node, JoinPlan) else (wrong or causes)[:1]
+        return "; ".join(dict.fromkeys(self._reason(node, each) for each in told))
 
     def _does_without(self, node: AnyNode, cause: str) -> bool:
         """Say whether a node goes on although something that it waits for made nothing."""
+        if node.branch is not None and node.branch.condition == cause:
+            return False
         if isinstance(node, JoinPlan):
             return any(cause == choice.node for choice in node.choices)
         if isinstance(node, ResolverPlan):
@@ -319,6 +327,10 @@ class Scheduler:
         """Return which of a join's choices was made, the first if several were."""
         made = (index for index, one in enumerate(join.choices) if self.states[one.node] in SUCCEEDED)
         return next(made, None)
+
+    def _is_other_branch(self, branch: Branch) -> bool:
+        answered = self.states[branch.condition] in SUCCEEDED
+        return answered and self._answers[branch.condition] is not branch.holds
 
     def _unmet(self, condition: str) -> str:
         node = self.nodes[condition]

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from penstock.pipeline.plan import AnyNode, ImporterPlan, Plan, RunParameterPlan, StepPlan
+from penstock.pipeline.plan import (
+    AnyNode,
+    ExitHandlerPlan,
+    ImporterPlan,
+    Json,
+    LoopPlan,
+    Plan,
+    ResolverPlan,
+    RunParameterPlan,
+    StepPlan,
+    every_node,
+)
 from penstock.ui import formats, tables
 
 
 def plan_view(plan: Plan) -> RenderableType:
     """Return a plan as two tables."""
-    steps = formats.counted(len(plan.nodes), "step")
+    steps = formats.counted(sum(not isinstance(node, ExitHandlerPlan) for node in every_node(plan.nodes)), "step")
     parts: list[RenderableType] = [Text.assemble((plan.name, "bold"), f": {steps}, the wiring is right"), Text()]
     if plan.parameters:
         parts += [_parameters(plan), Text()]
@@ -30,9 +42,17 @@ def _parameters(plan: Plan) -> Table:
 
 def _steps(plan: Plan) -> Table:
     table = tables.listing("step", "component", "takes", "makes", "after the gates", folds=("takes", "makes"))
-    for node in plan.nodes:
-        table.add_row(_name(node), _component(node), ", ".join(_takes(node)), ", ".join(_makes(node)), _gates(node))
+    _add_rows(table, plan.nodes, "")
     return table
+
+
+def _add_rows(table: Table, nodes: Iterable[AnyNode], margin: str) -> None:
+    """Add a row for each node, those of a loop set off behind it."""
+    for node in nodes:
+        name = Text.assemble(margin, _name(node))
+        table.add_row(name, _component(node), ", ".join(_takes(node)), ", ".join(_makes(node)), _gates(node))
+        if isinstance(node, LoopPlan):
+            _add_rows(table, node.body, margin + "  ")
 
 
 def kind(parameter: RunParameterPlan) -> str:
@@ -60,12 +80,25 @@ def _component(node: AnyNode) -> str:
 
 
 def _takes(node: AnyNode) -> list[str]:
-    bindings = node.inputs.values() if isinstance(node, StepPlan) else ()
-    return list(dict.fromkeys(f"{one.node}.{one.output}" for bound in bindings for one in bound))
+    if isinstance(node, LoopPlan) and not node.artifacts:
+        return [f"each of {describe_items(node.items)}"]
+    bindings = (
+        [node.artifacts] if isinstance(node, LoopPlan) else node.inputs.values() if isinstance(node, StepPlan) else ()
+    )
+    every = {True: "every ", False: ""}
+    return list(dict.fromkeys(f"{every[one.many]}{one.node}.{one.output}" for bound in bindings for one in bound))
+
+
+def describe_items(items: Json) -> str:
+    """Return what a loop runs over, in a few words: "3 items", "rates", "settings.value"."""
+    if isinstance(items, list):
+        return formats.counted(len(items), "item")
+    kind, named = next(iter(items.items()))
+    return str(named) if kind == "$run" else ".".join(str(named[key]) for key in ("node", "output") if key in named)
 
 
 def _makes(node: AnyNode) -> list[str]:
-    if isinstance(node, StepPlan):
+    if isinstance(node, StepPlan | ResolverPlan):
         return [output.type for output in node.outputs.values()]
     return [node.output.type] if isinstance(node, ImporterPlan) else []
 

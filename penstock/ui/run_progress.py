@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TextIO
@@ -12,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from penstock.pipeline.folding import Fold, fold, state_of
 from penstock.ui import formats, states
 from penstock.ui.run_state import FINISHED, RunState, StepRow
 
@@ -104,11 +106,11 @@ def picture(state: RunState, now: float, height: int) -> RenderableType:
     table.add_column(justify="right", no_wrap=True, min_width=7)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
-    shown = visible(list(state.rows.values()), height)
+    shown = visible(folded(state), height)
     for row in shown:
         table.add_row(*_cells(row, now))
     shown_ids = {row.id for row in shown}
-    rest = [row.state for row in state.rows.values() if row.id not in shown_ids]
+    rest = [row.state for row in folded(state) if row.id not in shown_ids]
     head = Text.assemble(
         ("Run ", ""),
         (formats.short_id(state.run), "bold"),
@@ -116,6 +118,18 @@ def picture(state: RunState, now: float, height: int) -> RenderableType:
         (_clock(state, now), "dim"),
     )
     return Group(head, table, *([Text(f"  … {states.counts(rest)}", "dim")] if rest else []))
+
+
+def folded(state: RunState) -> list[StepRow]:
+    """Return the rows, the finished and waiting items of a step in a loop as one where there are many."""
+    rows = fold(state.rows.values(), lambda row: (row.id, row.state))
+    return [_summed(row) if isinstance(row, Fold) else row for row in rows]
+
+
+def _summed(items: Fold[StepRow]) -> StepRow:
+    states_of = [row.state for row in items.items]
+    state = state_of(Counter(states_of))
+    return StepRow(items.name, state, seconds=sum(row.seconds for row in items.items), reason=states.counts(states_of))
 
 
 def visible(rows: list[StepRow], height: int) -> list[StepRow]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock.pipeline.iterations import unnumbered
 from penstock.ui import formats
 
 METRICS_SHOWN = 3
@@ -69,6 +70,8 @@ class RunState:
             self.run, self.pipeline = event["run"], event["pipeline"]
             self.root, self.started = event.get("root", ""), event["at"]
             self.rows = {step["id"]: StepRow(step["id"]) for step in event["steps"]}
+        if kind == "loop_expanded":
+            self._expand(event["step"], [step["id"] for step in event["steps"]])
         if "step" not in event:
             return None
         row = self.rows.setdefault(event["step"], StepRow(event["step"]))
@@ -83,6 +86,16 @@ class RunState:
             row.reason = event.get("reason") or ("" if row.state == "FAILED" else row.reason)
             return row
         return None
+
+    def _expand(self, loop: str, steps: list[str]) -> None:
+        """Put a loop's steps behind it, each with its items in order."""
+        order = list(dict.fromkeys(map(unnumbered, steps)))
+        new = {name: StepRow(name) for name in sorted(steps, key=lambda name: order.index(unnumbered(name)))}
+        rows: dict[str, StepRow] = {}
+        for name, row in self.rows.items():
+            rows[name] = row
+            rows |= new if name == loop else {}
+        self.rows = rows
 
     def finished(self) -> int:
         """Return how many steps are over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from rich.console import Group, RenderableType
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord, RunRecord
+from penstock.pipeline.folding import Fold, fold, state_of
 from penstock.ui import formats, states, tables
 
 REASON_LENGTH = 100
@@ -57,7 +59,10 @@ def run_detail(run: RunRecord, steps: Sequence[ExecutionRecord]) -> RenderableTy
 def step_list(steps: Sequence[ExecutionRecord]) -> Table:
     """Return a table of a run's steps."""
     table = tables.listing("", "step", "state", "took", "reason", right=("took",), folds=("reason",))
-    for step in steps:
+    for step in fold(steps, lambda step: (step.step, step.state)):
+        if isinstance(step, Fold):
+            table.add_row(*_items(step))
+            continue
         table.add_row(
             states.symbol(step.state),
             step.step,
@@ -66,6 +71,13 @@ def step_list(steps: Sequence[ExecutionRecord]) -> Table:
             formats.shortened(formats.short_ids(step.reason), REASON_LENGTH),
         )
     return table
+
+
+def _items(step: Fold[ExecutionRecord]) -> tuple[RenderableType, ...]:
+    found: list[str] = [each.state for each in step.items]
+    state = state_of(Counter(found))
+    spent = sum(max(each.ended - each.started, 0.0) for each in step.items if each.started and each.ended)
+    return states.symbol(state), step.name, states.word(state), formats.duration(spent), states.counts(found)
 
 
 def output_list(steps: Sequence[ExecutionRecord]) -> Table:

@@ -194,8 +194,8 @@ REFUSED_LATE: dict[Callable[[], None], str] = {
     "Take what all items made, as a list: collect(train.model).",
     value_outside: "train(rate=...) takes 'train.value', which for_each(id='for_each-1') makes once per item. "
     "Take what all items made, as a list: collect(train.value).",
-    output_of_another_loop: "judge(model=...) takes 'train.model', which for_each(id='for_each-1') makes once per item. "
-    "Take what all items made, as a list: collect(train.model).",
+    output_of_another_loop: "judge(model=...) takes 'train.model', which for_each(id='for_each-1') makes once per "
+    "item. Take what all items made, as a list: collect(train.model).",
     output_in_a_condition_outside: "when() takes 'train.value', which for_each(id='for_each-1') makes once per item. "
     "Take what all items made, as a list: collect(train.value).",
     item_outside: "train(rate=...) takes the item of for_each(id='for_each-1') outside of its block, where there is no "
@@ -208,9 +208,9 @@ REFUSED_LATE: dict[Callable[[], None], str] = {
     circular_list: "for_each(id='for_each-1') is circular: it waits for what its own steps come before. These nodes "
     "wait for each other: listed -> for_each-1 -> train -> listed. Move what stands between them into the loop, or "
     "what follows into a loop of its own.",
-    circular_through_a_step: "for_each(id='for_each-1') is circular: it waits for what its own steps come before. These "
-    "nodes wait for each other: for_each-1 -> train -> pick -> for_each-1. Move what stands between them into the "
-    "loop, or what follows into a loop of its own.",
+    circular_through_a_step: "for_each(id='for_each-1') is circular: it waits for what its own steps come before. "
+    "These nodes wait for each other: for_each-1 -> train -> pick -> for_each-1. Move what stands between them into "
+    "the loop, or what follows into a loop of its own.",
     list_for_one_input: "judge(model=...) takes one channel of Model, got the list of 'train.model'. Declare it as "
     "Input[list[Model]], or loop over it: for_each(collect(train.model)).",
     list_for_one_value: "train(rate=...) takes float, got the list of 'train.value'.",
@@ -223,8 +223,8 @@ REFUSED_LATE: dict[Callable[[], None], str] = {
     list_in_a_condition: "when() asks for one value, got the list of 'train.value'. Compare in a step that takes the "
     "list.",
     loop_without_steps: "for_each(id='for_each-1') has no step in its block. Call the steps inside the `with`.",
-    resolver_inside: "Resolver() stands inside for_each(id='for_each-1'). Resolve before the loop and use what it found "
-    "inside; to loop over a list of artifacts: for_each(Resolver.output).",
+    resolver_inside: "Resolver() stands inside for_each(id='for_each-1'). Resolve before the loop and use what it "
+    "found inside; to loop over a list of artifacts: for_each(Resolver.output).",
     resolved_list_for_one_input: "judge(model=...) takes one channel of Model, got the list of 'Resolver.model'. "
     "Declare it as Input[list[Model]], or loop over it: for_each(Resolver.model).",
     exit_handler_inside: "notify() is an exit handler inside for_each(id='for_each-1'). Call it after the loop.",
@@ -313,9 +313,8 @@ def join_of_a_list():
 def otherwise_after_a_loop():
     with when(counted().value.value == 1):
         notify()
-    with for_each([1, 2]):
-        with otherwise():
-            train()
+    with for_each([1, 2]), otherwise():
+        train()
 
 
 def strategy_as_text():
@@ -361,14 +360,14 @@ REFUSED_AT_ONCE: dict[Callable[[], None], str] = {
     no_parallelism: "for_each(parallelism=...) takes a whole number of at least 1, got 0.",
     missing_part_of_a_written_item: "Item 1 of loop 'for_each-1', {'rat': 2}, has no 'rate'. Did you mean 'rat'? It "
     "has: rat.",
-    missing_part_of_a_typed_item: "An item of loop 'for_each-1' is a Settings and has no 'rat'. Did you mean 'rate'? It "
-    "has: rate, name.",
+    missing_part_of_a_typed_item: "An item of loop 'for_each-1' is a Settings and has no 'rat'. Did you mean 'rate'? "
+    "It has: rate, name.",
     branch_on_an_item: "The item of loop 'for_each-1' has no value while the pipeline is put together, so `if` or "
     "`bool()` can't work. Branch on it with `with when(x.value == ...):`.",
     arithmetic_on_an_item: "The item of loop 'for_each-1' has no value while the pipeline is put together, so "
     "arithmetic can't work. Compute it inside a component, or pass the computed value as a parameter.",
-    collect_outside_of_loops: "collect() takes an output of a step in a loop; 'train.model' is made once. Pass it as it "
-    "is.",
+    collect_outside_of_loops: "collect() takes an output of a step in a loop; 'train.model' is made once. Pass it as "
+    "it is.",
     collect_twice: "collect() takes an output of a step in a loop; 'train.model' is a list already.",
     collect_a_node: "collect() takes an output of a step in a loop, such as train.model, got <node 'train' of train>.",
     join_of_a_list: "one_of() takes single outputs, and 'train.model' is a list here. Choose inside the loop, or in a "

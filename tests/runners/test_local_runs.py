@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.pipeline import Unsupported
-from penstock.pipeline.plan import LoopPlan, Plan
-from penstock.pipeline.runner import RunRequest
-from penstock.runners.local import LocalRunner
+from penstock.pipeline.plan import Plan
 from tests.runners.conftest import Project
 
 PIPELINE = """
@@ -619,26 +616,3 @@ def test_steps_draw_the_same_random_numbers_in_cold_and_warm_workers(project: Pr
     result = project.run(workers=1)
 
     assert project.text(result, "cold", "out") == project.text(result, "warm", "out")
-
-
-def test_node_kinds_of_later_versions_are_refused_by_name(project: Project) -> None:
-    plan = Plan(name="p", nodes=(LoopPlan(id="loop", items=[1], body=()),))
-    request = RunRequest(parameters={}, root=str(project.root), code_root=str(project.folder))
-
-    result = LocalRunner().run(plan, request)
-
-    assert result["loop"].reason == (
-        "Node 'loop' is of kind 'loop'; this version runs steps, importers, conditions, joins and exit handlers."
-    )
-    assert result["loop"].failure is not None
-    assert result["loop"].failure.fault == "pipeline author"
-
-
-def test_unknown_beam_profile_is_refused_before_anything_is_made(project: Project) -> None:
-    project.write(PIPELINE)
-
-    with pytest.raises(Unsupported) as raised:
-        project.run(beam="dircet")
-
-    assert str(raised.value) == ("There is no Beam profile 'dircet'. Did you mean 'direct'? This version runs: direct.")
-    assert not project.root.exists()

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock.pipeline.iterations import depth, iterations, unnumbered
 from penstock.pipeline.plan import (
     AnyNode,
     Binding,
@@ -17,8 +18,11 @@ from penstock.pipeline.plan import (
     ConditionPlan,
     ExitHandlerPlan,
     JoinPlan,
+    LoopPlan,
     OutputPlan,
     StepPlan,
+    dependencies,
+    every_node,
 )
 from penstock.pipeline.task import CANCELED, COMPLETE, FAILED, SKIPPED
 from penstock.runners.scheduler import CACHED, SUCCEEDED, Scheduler
@@ -232,3 +236,197 @@ def test_branches_joins_retries_and_exit_handlers_keep_their_promises(
             reached = reached and any(scheduler.states[each.node] in SUCCEEDED for each in node.choices)
         expected = ends[node.id] if isinstance(node, StepPlan) else COMPLETE
         assert scheduler.states[node.id] == (expected if reached else SKIPPED)
+
+
+@st.composite
+def looping(draw: st.DrawFn, inside: str = "", nesting: int = 0) -> list[AnyNode]:
+    """A random graph with loops in loops and conditions in them; who takes what a loop's steps made is anywhere."""
+    nodes: list[AnyNode] = []
+    for index in range(draw(st.integers(1, 5 if nesting else 8))):
+        node_id = f"{inside}n{index}"
+        before = [node.id for node in (every_node(nodes) if draw(st.booleans()) else nodes)]
+        needed = tuple(draw(st.sets(st.sampled_from(before), max_size=2))) if before else ()
+        conditions = [node.id for node in nodes if isinstance(node, ConditionPlan)]
+        branch = None
+        if conditions and draw(st.booleans()):
+            branch = Branch(condition=draw(st.sampled_from(conditions)), holds=draw(st.booleans()))
+        common = {"id": node_id, "after": needed, "branch": branch}
+        kind = draw(st.sampled_from(["step", "step", "condition", "loop"]))
+        if kind == "condition":
+            nodes.append(ConditionPlan(**common, predicate={"op": "==", "left": 1, "right": 1}))
+        elif kind == "loop" and nesting < 2:
+            body = tuple(draw(looping(f"{node_id}.", nesting + 1)))
+            limit = draw(st.none() | st.integers(1, 2))
+            nodes.append(LoopPlan(**common, items=[], body=body, parallelism=limit))
+        else:
+            nodes.append(StepPlan(**common, component="m:f", name="f"))
+    return nodes
+
+
+class Game:
+    """Plays a graph with loops: what each node comes to is drawn by its id, whatever the order."""
+
+    def __init__(self, nodes: list[AnyNode], seed: int, order: random.Random) -> None:
+        self.scheduler = Scheduler([*nodes, ExitHandlerPlan(id="exit", step=step("exit"))])
+        self.seed, self.order = seed, order
+        self.running: list[str] = []
+        self.ended: list[str] = []
+        self.iterations: dict[str, tuple[tuple[AnyNode, ...], ...]] = {}
+        self.most: dict[str, int] = {}
+
+    def of(self, node_id: str, *choices: Any) -> Any:
+        return random.Random(f"{self.seed} {node_id}").choice(choices)
+
+    def start(self) -> None:
+        while node_id := self.scheduler.next():
+            if node_id == "exit":
+                assert all(state not in ("PENDING", "RUNNING") or name == "exit" for name, state in self.states.items())
+            self.scheduler.start(node_id)
+            self.running.append(node_id)
+            self.watch()
+
+    @property
+    def states(self) -> dict[str, str]:
+        return self.scheduler.states
+
+    def watch(self) -> None:
+        """Count the items of each loop that are under way."""
+        for loop_id, found in self.iterations.items():
+            inside = [[name for name in self.states if name in _ids(nodes, name)] for nodes in found]
+            under_way = sum(any(self.states[name] == "RUNNING" for name in names) for names in inside)
+            self.most[loop_id] = max(self.most.get(loop_id, 0), under_way)
+
+    def finish(self, node_id: str) -> None:
+        node = self.scheduler.nodes[node_id]
+        skipped = []
+        state = self.of(node_id, COMPLETE, COMPLETE, COMPLETE, CACHED, FAILED)
+        if isinstance(node, LoopPlan) and state != FAILED:
+            self.iterations[node_id] = iterations(node, [None] * self.of(node_id + "#", 0, 1, 2, 3))
+            skipped = self.scheduler.expand(node_id, self.iterations[node_id], node.parallelism)
+        skipped += self.scheduler.finish(node_id, state, self.of(node_id + "?", True, True, False))
+        self.ended += [node_id, *(name for name, _ in skipped)]
+
+    def play(self) -> None:
+        while not self.scheduler.over:
+            self.start()
+            self.finish(self.running.pop(self.order.randrange(len(self.running))))
+
+
+def _ids(nodes: tuple[AnyNode, ...], name: str) -> set[str]:
+    """Return the name when it is one of these nodes or came of one of their loops."""
+    number = next(iter(nodes)).id.rsplit("[", 1)[0].count("[") + 1
+    prefix = "[" + "[".join(nodes[0].id.split("[")[1 : number + 1])
+    templates = {unnumbered(each.id) for each in every_node(nodes)}
+    return {name} if unnumbered(name) in templates and name[len(unnumbered(name)) :].startswith(prefix) else set()
+
+
+@settings(deadline=None, max_examples=200)
+@given(looping(), st.integers(0, 1000), st.randoms(use_true_random=False))
+def test_every_node_of_every_item_ends_once_and_limits_hold(
+    nodes: list[AnyNode], seed: int, order: random.Random
+) -> None:
+    game = Game(nodes, seed, order)
+
+    game.play()
+
+    assert sorted(game.ended) == sorted(game.states)
+    for loop_id, most in game.most.items():
+        limit = game.scheduler.nodes[loop_id].parallelism
+        assert limit is None or most <= limit
+
+
+@settings(deadline=None, max_examples=200)
+@given(looping(), st.integers(0, 1000), st.randoms(use_true_random=False), st.randoms(use_true_random=False))
+def test_order_of_finishing_changes_no_state_with_loops(
+    nodes: list[AnyNode], seed: int, one: random.Random, other: random.Random
+) -> None:
+    games = [Game(nodes, seed, order) for order in (one, other)]
+
+    for game in games:
+        game.play()
+
+    assert games[0].states == games[1].states
+    assert games[0].scheduler.untaken == games[1].scheduler.untaken
+
+
+@settings(deadline=None, max_examples=200)
+@given(looping(), st.integers(0, 1000), st.randoms(use_true_random=False))
+def test_node_runs_exactly_when_all_that_it_waits_for_was_made_or_left_out_by_a_condition(
+    nodes: list[AnyNode], seed: int, order: random.Random
+) -> None:
+    game = Game(nodes, seed, order)
+
+    game.play()
+
+    for node_id, node in game.scheduler.nodes.items():
+        if node_id == "exit":
+            continue
+        missed = [
+            each for name in dependencies(node) for each in _came_of(game, name) if not _is_made(game, each, node_id)
+        ]
+        condition = node.branch.condition if node.branch else ""
+        other = (
+            game.states.get(condition) in SUCCEEDED
+            and game.of(condition + "?", True, True, False) is not node.branch.holds
+        )
+        assert (game.states[node_id] == SKIPPED) is bool(missed or other), node_id
+        by_choice = other or bool(missed and all(each in game.scheduler.untaken for each in missed))
+        assert (node_id in game.scheduler.untaken) is by_choice, node_id
+
+
+def _came_of(game: Game, name: str) -> list[str]:
+    """Return what stands for a node that is waited for: itself, its items, or the loop that never had any."""
+    if name in game.states:
+        return [name]
+    around = [loop for loop in game.scheduler.nodes.values() if isinstance(loop, LoopPlan) and _holds(loop, name)]
+    loop = max(around, key=lambda each: depth(each.id))
+    if loop.id not in game.iterations:
+        return [loop.id]
+    return [each for number in range(len(game.iterations[loop.id])) for each in _came_of(game, f"{name}[{number}]")]
+
+
+def _holds(loop: LoopPlan, name: str) -> bool:
+    return any(node.id == name for node in every_node(loop.body))
+
+
+def _is_made(game: Game, name: str, follower: str) -> bool:
+    left_out = name in game.scheduler.untaken and depth(name) > depth(follower)
+    return game.states[name] in SUCCEEDED or left_out
+
+
+@settings(deadline=None, max_examples=100)
+@given(looping(), st.integers(0, 1000), st.randoms(use_true_random=False), st.integers(0, 20))
+def test_cancelling_in_the_middle_of_loops_ends_what_has_not_started(
+    nodes: list[AnyNode], seed: int, order: random.Random, finished: int
+) -> None:
+    game = Game(nodes, seed, order)
+    for _ in range(finished):
+        game.start()
+        if game.running:
+            game.finish(game.running.pop(0))
+    game.start()
+
+    waiting = game.scheduler.cancel()
+
+    assert not {*waiting} & {*game.running}
+    for node_id in game.running:
+        assert game.scheduler.finish(node_id, CANCELED) == []
+    assert game.scheduler.over
+
+
+@settings(deadline=None, max_examples=100)
+@given(looping(), st.integers(0, 1000), st.randoms(use_true_random=False), st.integers(0, 20))
+def test_run_that_died_anywhere_in_a_loop_and_runs_again_ends_as_one_that_did_not(
+    nodes: list[AnyNode], seed: int, order: random.Random, finished: int
+) -> None:
+    whole, died, again = Game(nodes, seed, order), Game(nodes, seed, order), Game(nodes, seed, order)
+    whole.play()
+    for _ in range(finished):
+        died.start()
+        if died.running:
+            died.finish(died.running.pop(0))
+
+    again.play()
+
+    assert again.states == whole.states
+    assert {name: again.states[name] for name in died.ended} == {name: died.states[name] for name in died.ended}
