@@ -21,9 +21,10 @@ from penstock.pipeline.node import Graph, active_graph, caller
 from penstock.pipeline.plan import Plan, RunParameterPlan
 from penstock.pipeline.project import Project
 from penstock.pipeline.rules import Wiring, check
-from penstock.pipeline.runner import RunRequest, RunResult, runner
+from penstock.pipeline.runner import Runner, RunRequest, RunResult
+from penstock.pipeline.runner import runner as find_runner
 
-RESERVED_PARAMETERS = {"root": "run(root=...)", "id": "a call inside another pipeline"}
+RESERVED_PARAMETERS = {"root": "run(root=...)", "runner": "run(runner=...)", "id": "a call inside another pipeline"}
 PIPELINE_NAME = "letters, digits, '-', '_' and '.'"
 
 
@@ -75,26 +76,30 @@ class Pipeline:
         check(wiring)
         return compile_wiring(wiring, self.parameters)
 
-    def run(self, *, root: str | os.PathLike[str] | None = None, **given: Any) -> RunResult:
-        """Run the pipeline on the local runner and wait for it.
+    def run(
+        self, *, root: str | os.PathLike[str] | None = None, runner: str | Runner = "local", **given: Any
+    ) -> RunResult:
+        """Run the pipeline and wait for it.
 
         Args:
-            root: The folder of artifacts and metadata; the project's by default.
+            root: The folder of artifacts and metadata; the runner's own or the project's by default.
+            runner: A runner, or the name of an installed one. In tests: `penstock.runners.InProcessRunner()`.
             **given: Run parameters.
 
         Raises:
             PenstockError: The wiring or a parameter is wrong, or the root can't be used. A failing step raises nothing:
                 see the result's `state`.
         """
+        chosen = find_runner(runner) if isinstance(runner, str) else runner
         plan = self.compile()
         declared = parameters.RunParameters(self.name, plan.parameters)
         values = declared.resolve({name: parameters.to_json(value) for name, value in given.items()}, os.getcwd())
         request = RunRequest(
             parameters=values,
-            root=os.path.abspath(root) if root else self.project.root,
+            root=os.path.abspath(root or getattr(chosen, "root", "") or self.project.root),
             code_root=self.project.code_root,
         )
-        return runner("local").run(plan, request)
+        return chosen.run(plan, request)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Put this pipeline's nodes into the one that calls it, as "name.node"; elsewhere a pipeline isn't called.

@@ -173,7 +173,7 @@ class RunResult:
 
 
 class Runner(Protocol):
-    """Something that runs a Plan."""
+    """Something that runs a Plan; an attribute `root` is the folder of runs that name none."""
 
     def run(self, plan: Plan, request: RunRequest) -> RunResult:
         """Run a plan and wait for it.

@@ -33,6 +33,9 @@ PUBLIC = {
     "penstock.metadata": """
         Artifact ArtifactRecord ExecutionRecord LineageEdge LineageGraph MetadataStore MlmdStore RunRecord StoreError
     """,
+    "penstock.runners": """
+        InProcessRunner LocalRunner
+    """,
     "penstock.data": """
         DataFormatError ShardWriter arrow_schema count_rows read_anomalies read_batches read_schema read_statistics
         split_files split_names

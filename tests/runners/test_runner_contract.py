@@ -13,10 +13,10 @@ import pytest
 from penstock.pipeline import Plan, Unsupported, runner
 from penstock.pipeline.plan import dependencies
 from penstock.pipeline.runner import Runner, RunRequest, RunResult
-from penstock.runners.local import LocalRunner
+from penstock.runners import InProcessRunner, LocalRunner
 from tests.runners.conftest import Project, Recorder
 
-RUNNERS: dict[str, Callable[[], Runner]] = {"local": LocalRunner}
+RUNNERS: dict[str, Callable[[], Runner]] = {"local": LocalRunner, "in_process": InProcessRunner}
 MIXED = """
 @component(effects=True)
 def push(note: Input[Note], pushed: Output[Note], *, blessed: bool = False) -> None:
@@ -51,6 +51,48 @@ def wired(text: str = "text"):
 @pipeline
 def fine(text: str = "text"):
     follow(note=make(text=text).note)
+"""
+BRANCHES = """
+from penstock.pipeline import Retry, one_of, otherwise, when
+
+@component
+def measure(*, rows: int) -> int:
+    return rows
+
+
+@component
+def shaky(note: Input[Note], out: Output[Note], *, sign: str, fails: int) -> None:
+    with open(sign, "a") as file:
+        file.write("x")
+    if os.path.getsize(sign) <= fails:
+        raise OSError("not yet")
+    put(out, get(note))
+
+
+@component
+def spoils(note: Input[Note], out: Output[Note]) -> None:
+    put(out)
+    put(note, "other")
+
+
+@pipeline
+def branches(rows: int = 1):
+    measured = measure(rows=rows)
+    with when(measured.value.value > 10):
+        many = make(id="many", text="many")
+    with otherwise():
+        few = make(id="few", text="few")
+    follow(note=one_of(many.note, few.note))
+
+
+@pipeline
+def retried(sign: str, fails: int = 2):
+    shaky(note=make().note, sign=sign, fails=fails, retries=Retry(2, delay=0.01))
+
+
+@pipeline
+def spoiled():
+    spoils(note=make().note)
 """
 
 
@@ -258,3 +300,43 @@ def test_events_are_kept_as_lines_of_json(told: tuple[Recorder, RunResult], mixe
     lines = (mixed.root / "runs" / result.id / "events.jsonl").read_text().splitlines()
 
     assert [json.loads(line) for line in lines] == recorder.events
+
+
+@pytest.mark.parametrize(("rows", "taken", "left"), [(11, "many", "few"), (10, "few", "many")])
+def test_branch_that_is_not_taken_is_skipped(
+    rows: int, taken: str, left: str, subject: Runner, project: Project
+) -> None:
+    project.write(BRANCHES)
+
+    result = subject.run(plan_of(project, "branches"), request_for(project, parameters={"rows": rows}))
+
+    assert result.state == "COMPLETE"
+    assert (result[taken].state, result[left].state) == ("COMPLETE", "SKIPPED")
+    assert Path(result["follow"].more.path, "note.txt").read_text() == f"{taken}."
+
+
+@pytest.mark.parametrize(("fails", "state", "attempts"), [(2, "COMPLETE", 3), (5, "FAILED", 3)])
+def test_failing_step_is_tried_again_as_often_as_it_allows(
+    fails: int, state: str, attempts: int, subject: Runner, project: Project, tmp_path: Path
+) -> None:
+    project.write(BRANCHES)
+    sign = tmp_path / "sign"
+    recorder = Recorder()
+    given = {"sign": str(sign), "fails": fails}
+
+    result = subject.run(plan_of(project, "retried"), request_for(project, parameters=given, observers=(recorder,)))
+
+    assert result["shaky"].state == state
+    assert sign.stat().st_size == attempts
+    assert [each["attempt"] for each in recorder.of("step_retried", "shaky")] == [1, 2]
+
+
+def test_step_that_alters_its_input_is_named(subject: Runner, project: Project) -> None:
+    project.write(BRANCHES)
+
+    result = subject.run(plan_of(project, "spoiled"), request_for(project, parameters={}))
+
+    assert result["spoils"].reason.startswith("UserCodeError: spoils altered its input 'note': note.txt was changed.")
+    again = subject.run(plan_of(project, "spoiled"), request_for(project, parameters={}))
+    assert again["make"].state == "COMPLETE"
+    assert again["make"].reason == ""
