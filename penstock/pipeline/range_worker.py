@@ -17,7 +17,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+from penstock.pipeline.step import LOG_FORMAT
+
 _PR_SET_PDEATHSIG = 1
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import time
+import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 Report = Callable[[dict[str, Any]], None]
+
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+"""How what is logged stands in a step's log, whichever of its processes says it."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,15 @@ def progress(done: float, total: float | None = None, **metrics: Any) -> None:
 @contextmanager
 def timed(part: str) -> Iterator[None]:
     """Record the CPU seconds of a block as a part of the step's cost; parts of one name add up."""
-    since = time.process_time()
+    since = cpu_seconds()
     try:
         yield
     finally:
         if _current:
-            _current.parts[part] = _current.parts.get(part, 0.0) + time.process_time() - since
+            _current.parts[part] = _current.parts.get(part, 0.0) + cpu_seconds() - since
+
+
+def cpu_seconds() -> float:
+    """Return the CPU seconds of this process and of the children that it has waited for, such as data workers."""
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)

@@ -119,16 +119,16 @@ def look_around(task: Task) -> Surroundings:
 
 
 class Meter:
-    """Wall and CPU time of a step since now."""
+    """Wall and CPU time of a step since now, its children's included."""
 
     def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), time.process_time()
+        self._wall, self._cpu = time.perf_counter(), step.cpu_seconds()
 
     def facts(self, parts: Mapping[str, float], bytes_in: int, bytes_out: int) -> Facts:
         """Return all that was measured."""
         return Facts(
             wall=round(time.perf_counter() - self._wall, 6),
-            cpu=round(time.process_time() - self._cpu, 6),
+            cpu=round(step.cpu_seconds() - self._cpu, 6),
             parts={name: round(seconds, 6) for name, seconds in parts.items()},
             peak_memory=_peak_memory(),
             bytes_in=bytes_in,

@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import Any, TextIO
 
 from penstock.data import files
+from penstock.pipeline import step
 from penstock.pipeline.task import COMPLETE, CUT_OFF, Finished, Message, Outcome, Task, encode, task_decoder
 from penstock.runners.executor import MASK, Report, execute, failed, is_local, secrets_of
 from penstock.runners.layout import LOG_HEAD, LOG_TAIL
@@ -259,7 +260,7 @@ def log_to(task: Task) -> Iterator[None]:
     saved, streams = (os.dup(1), os.dup(2)), (sys.stdout, sys.stderr)
     sys.stdout, sys.stderr = _stream(1), _stream(2)  # the step may close or replace its own
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(logging.Formatter(step.LOG_FORMAT))
     logging.root.addHandler(handler)
     logging.root.setLevel(logging.INFO)
     if task.attempt > 1:
