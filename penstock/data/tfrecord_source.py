@@ -91,7 +91,7 @@ def _placed(range_: SourceRange, bad: _BadRecords | None) -> Iterator[Placed]:
     set_aside = None if bad is None else bad.add_damaged
     for numbered in _batches(read_records(range_.file, range_.part, set_aside)):
         while numbered:
-            numbers, records = ([each[part] for each in numbered] for part in (0, 1))
+            numbers, records = [number for number, _ in numbered], [record for _, record in numbered]
             try:
                 yield Placed(_decoded(records, range_.file, numbers), numbers)
                 break
