@@ -78,8 +78,7 @@ def run(
         policy = Policy(not no_cache, tuple(refresh or ()), verify, selection_of(first, last, only, skip))
         asked = request_for(pipeline, plan, parameters, root=root, policy=policy, resume=resume)
         request = replace(asked, workers=workers, beam=beam, beam_workers=beam_workers)
-        again = again_command(file, parameters or [], request)
-        told = None if dry_run else _run(plan, request, again)
+        told = None if dry_run else _run(plan, request, file, parameters or [])
     if dry_run:
         return show_forecast(plan, request, as_json=as_json)
     if told is None:
@@ -100,7 +99,7 @@ class _Watch:
         self.run = event["run"]
 
 
-def _run(plan: Plan, request: RunRequest, again: str) -> RunReport | None:
+def _run(plan: Plan, request: RunRequest, file: str, parameters: list[str]) -> RunReport | None:
     """Run a plan with its progress on stdout; None when it was interrupted."""
     watch = _Watch()
     try:
@@ -108,9 +107,10 @@ def _run(plan: Plan, request: RunRequest, again: str) -> RunReport | None:
             result = runner("local").run(plan, replace(request, observers=(progress, watch)))
     except KeyboardInterrupt:
         name = f"Run {formats.short_id(watch.run)}" if watch.run else "The run"
+        again = resume_command(file, parameters, request, watch.run)
         sys.stderr.write(f"{name} is canceled. Go on where it stopped, finished steps are reused: {again}\n")
         return None
-    return report_on(result, again)
+    return report_on(result, resume_command(file, parameters, request, result.id))
 
 
 def _progress() -> LiveProgress | PlainProgress:
@@ -132,11 +132,24 @@ def _interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def again_command(file: str, parameters: list[str], request: RunRequest) -> str:
-    """Return the command that runs the same again and reuses what is finished."""
+def resume_command(file: str, parameters: list[str], request: RunRequest, run: str) -> str:
+    """Return the command that goes on with a run, as it can be pasted into the same shell.
+
+    Args:
+        file: The pipeline's file, as typed.
+        parameters: "name=value" as typed; a run that is resumed knows its own.
+        request: What was asked of the run.
+        run: Its id, "" for one that never began.
+    """
     words = ["penstock", "run", file]
-    words += [word for assignment in parameters for word in ("-p", assignment)]
+    words += ["--resume", formats.short_id(run)] if run else [w for each in parameters for w in ("-p", each)]
+    words += [
+        word for option, names in request.selection.options().items() for name in names for word in (option, name)
+    ]
+    words += [word for step in request.refresh for word in ("--refresh", step)]
+    words += ["--no-cache"] if not request.cache else []
+    words += ["--verify"] if request.verify else []
     words += ["--workers", str(request.workers)] if request.workers else []
-    words += ["--beam", request.beam] if request.beam != "direct" else []
-    words += ["--beam-workers", str(request.beam_workers)] if request.beam_workers else []
+    words += ["--beam", request.beam] if request.beam != RunRequest.beam else []
+    words += ["--beam-workers", str(request.beam_workers)] if request.beam_workers != RunRequest.beam_workers else []
     return shlex.join(words) + root_option(request.root)

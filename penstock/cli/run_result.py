@@ -33,7 +33,7 @@ def report_on(result: RunResult, again: str) -> RunReport:
 
     Args:
         result: What the runner returned.
-        again: The command that runs it again.
+        again: The command that resumes it.
     """
     with open_root(result.root) as root:
         steps = root.store.executions(result.id)

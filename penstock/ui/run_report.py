@@ -40,7 +40,7 @@ class RunReport:
     Attributes:
         inputs: What went into each failed step.
         pushed: Destinations of pushed models by step.
-        again: The command that runs it again.
+        again: The command that resumes it.
         more: The command that shows more of it.
     """
 
@@ -74,7 +74,7 @@ def _failures(told: RunReport) -> Iterator[RenderableType]:
     if len(failed) > MAX_FAILURES:
         yield Text(f"{len(failed) - MAX_FAILURES} more steps failed.")
     if failed:
-        yield Text(f"Fix it and run again; finished steps are reused: {told.again}")
+        yield Text(f"Fix it and go on where it stopped, finished steps are reused: {told.again}")
 
 
 def _failure(told: RunReport, step: StepResult) -> Iterator[RenderableType]:

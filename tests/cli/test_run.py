@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import time
 
@@ -71,7 +72,55 @@ def test_a_failed_step_shows_the_users_traceback_first(toy: Shell):
     )
     assert re.search(r"input +rows +\.penstock/artifacts/toy/read/", report)
     assert re.search(r"log +\.penstock/runs/\w+/logs/train\.log", report)
-    assert "Fix it and run again; finished steps are reused: penstock run pipeline.py -p behave=badly\n" in report
+    assert re.search(r"Fix it and go on where it stopped, .*: penstock run pipeline\.py --resume \w{8}\n", report)
+
+
+def printed_command(said: str) -> list[str]:
+    (line,) = [line for line in said.splitlines() if "finished steps are reused: " in line]
+    command = shlex.split(line.partition("finished steps are reused: ")[2])
+    assert command[0] == "penstock"
+    return command[1:]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--root", "elsewhere/a root"],
+        ["-p", "serving=it's a $name", "--workers", "1", "--verify"],
+        ["--no-cache", "--to", "train", "--refresh", "read"],
+    ],
+)
+def test_the_printed_command_resumes_the_run_as_it_was_asked_for(options: list[str], toy: Shell):
+    failed = toy("run", "pipeline.py", "-p", "behave=badly", *options)
+    file = toy.folder / "pipeline.py"
+    file.write_text(file.read_text().replace('raise ValueError("bad luck")', "pass"))
+    command = printed_command(failed.out)
+
+    said = toy(*command)
+
+    assert failed.code == 1
+    assert said.code == 0, said
+    run = command[command.index("--resume") + 1]
+    assert re.search(rf"read +CACHED .* finished in run {run}, which is resumed", said.out)
+    assert bool(re.search(r"push +SKIPPED", said.out)) == ("--to" in options)
+    assert (toy.folder / "elsewhere").exists() == ("--root" in options)
+
+
+def test_the_command_printed_after_ctrl_c_resumes_the_run(toy: Shell):
+    process = toy.start("run", "pipeline.py", "-p", "behave=slowly")
+    _wait_for_step(toy, "inspect")
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    file = toy.folder / "pipeline.py"
+    file.write_text(re.sub(r"time\.sleep\(.*\)", "pass", file.read_text()))
+
+    said = toy(*printed_command(told))
+
+    assert process.returncode == 130
+    assert said.code == 0, said
+    assert "which is resumed" in said.out
 
 
 def test_the_command_after_a_failure_reuses_finished_steps(toy: Shell):

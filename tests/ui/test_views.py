@@ -46,7 +46,7 @@ def test_at_most_ten_failures_are_told():
 
     assert told.count(" (the data): no rows") == 10
     assert "3 more steps failed." in told
-    assert told.count("Fix it and run again") == 1
+    assert told.count("Fix it and go on where it stopped") == 1
 
 
 def test_a_failure_of_the_platform_needs_no_traceback():
