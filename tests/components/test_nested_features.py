@@ -211,6 +211,13 @@ def test_a_struct_that_is_missing_is_one_anomaly():
     assert [anomaly.name for anomaly in found] == ["x", "user"]
 
 
+def test_fields_of_a_struct_that_is_not_in_use_are_not_checked():
+    schema = infer_schema([_visits()])
+    schema.feature[0].lifecycle_stage = schema_pb2.DEPRECATED
+
+    assert validate(_visits(age=["x", "y"], phone=[1, 2]), schema).features == ()
+
+
 def test_a_new_field_is_added_where_it_belongs():
     schema = infer_schema([_visits()])
 

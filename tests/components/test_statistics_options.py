@@ -1,6 +1,8 @@
 """What StatsOptions ask for: weights, slices, samples, meanings, correlations; merged exactly, refused clearly."""
 
 import math
+import pickle
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +22,9 @@ from penstock.components.validation.feature_view import FeatureView, is_weighted
 from penstock.components.validation.schema_inference import infer_schema
 from penstock.components.validation.semantic_rules import language_fits
 from penstock.components.validation.statistics_beam import read_columns
+from penstock.components.validation.statistics_files import more_of
 from penstock.data.errors import DataFormatError
-from penstock.pipeline import DataError, WiringError
+from penstock.pipeline import DataError, ModuleFile, ParameterError, UserCodeError, WiringError
 
 TRIPS = pa.table(
     {
@@ -471,3 +474,147 @@ def test_values_that_are_too_rare_are_not_named():
     assert [bucket.label for bucket in strings.rank_histogram.buckets] == ["a"]
     assert [top.value for top in strings.weighted_string_stats.top_values] == ["b"]
     assert strings.unique == 2
+
+
+CUSTOM = """
+import pyarrow.compute as pc
+
+
+class RoundFares:
+    def __init__(self):
+        self.round = self.all = 0
+
+    def add(self, batch):
+        fares = batch.column("fare").drop_null()
+        self.all += len(fares)
+        self.round += pc.sum(pc.equal(pc.floor(fares), fares)).as_py() or 0
+
+    def merge(self, other):
+        self.round += other.round
+        self.all += other.all
+
+    def statistics(self):
+        return {"fare": {"share_of_round_fares": self.round / self.all, "unit": "dollars"}}
+
+
+class Broken(RoundFares):
+    def statistics(self):
+        return {"far": {"x": 1}}
+
+
+class Failing(RoundFares):
+    def add(self, batch):
+        raise KeyError("fare")
+
+
+class Strange(RoundFares):
+    def statistics(self):
+        return 7
+
+
+class Half:
+    def add(self, batch):
+        pass
+"""
+
+
+@pytest.fixture
+def module_file(tmp_path, monkeypatch):
+    """A module file with classes of custom statistics."""
+    (tmp_path / "own_statistics.py").write_text(CUSTOM)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield ModuleFile(str(tmp_path / "own_statistics.py"), "own_statistics")
+    sys.modules.pop("own_statistics", None)
+
+
+def _own(module_file, *names):
+    return more_of(StatsOptions(custom_statistics=list(names)), module_file, [])
+
+
+def test_custom_statistics_stand_with_their_feature_in_every_data_set(module_file):
+    table = pa.table({"fare": [1.0, 2.5, 3.0, None], "zone": [1, 1, 2, 2]})
+    options = StatsOptions(slice_features=[["zone"]])
+    ranges = [RangeStatistics(table.schema, n, options=options, more=_own(module_file, "RoundFares")) for n in (0, 1)]
+    for one, part in zip(ranges, (table.slice(0, 1), table.slice(1)), strict=True):
+        for batch in part.to_batches():
+            one.add(batch)
+
+    merged = merge_ranges(pickle.loads(pickle.dumps(one)) for one in ranges).proto()
+
+    found = {dataset.name: _feature(dataset, "fare").custom_stats for dataset in merged.datasets}
+    assert [(each.name, each.num, each.str) for each in found["All Examples"]] == [
+        ("share_of_round_fares", pytest.approx(2 / 3), ""),
+        ("unit", 0.0, "dollars"),
+    ]
+    assert found["zone_1"][0].num == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Broken", "Broken.statistics() in own_statistics names 'far', which is not described. Did you mean 'fare'?"),
+        ("Failing", "Failing.add() in own_statistics failed: KeyError: 'fare'"),
+        ("Strange", "Strange.statistics() in own_statistics returned 7. It returns numbers or texts by feature"),
+        ("Half", "Half in own_statistics has no method merge(). Custom statistics have add(batch), merge(other)"),
+        ("Missing", "Module file own_statistics.py has no function 'Missing'."),
+    ],
+)
+def test_custom_statistics_that_do_not_work_are_the_users(module_file, name, told):
+    with pytest.raises(UserCodeError) as failed:
+        describe_table(pa.table({"fare": [1.0]}), more=_own(module_file, name))
+
+    assert told in str(failed.value)
+
+
+def test_custom_statistics_need_a_file():
+    with pytest.raises(ParameterError, match=r'there is no file of them\. Name it: StatisticsGen\(module_file="stat'):
+        more_of(StatsOptions(custom_statistics=["RoundFares"]), None, [])
+
+
+VOCABULARY = text_format.Parse(
+    "feature { name: 'x' type: INT natural_language_domain { vocabulary: 'words' "
+    "coverage { min_coverage: 0.9 excluded_string_tokens: '.' oov_string_tokens: '<unk>' excluded_int_tokens: 9 } } }",
+    schema_pb2.Schema(),
+)
+
+
+def test_integers_are_covered_by_their_vocabulary(tmp_path):
+    (tmp_path / "words.txt").write_text("the\n<unk>\n.\nhouse\n")
+    more = more_of(StatsOptions(), None, [str(tmp_path / "words.txt")])
+    table = pa.table({"x": [[0, 3, 2], [1, 9], [77, -1, 0]]})
+
+    described = describe_table(table, VOCABULARY, more=more)
+
+    found = NaturalLanguageStatistics()
+    described.datasets[0].features[0].custom_stats[0].any.Unpack(found)
+    assert found.feature_coverage == pytest.approx(3 / 6)
+    assert found.avg_token_length == pytest.approx((3 + 5 + 3) / 3)
+    (anomaly,) = validate(described, VOCABULARY).features
+    assert [AnomalyInfo.Type.Name(finding.type) for finding in anomaly.findings] == ["FEATURE_COVERAGE_TOO_LOW"]
+
+
+def test_strings_are_covered_by_their_vocabulary(tmp_path):
+    (tmp_path / "words.txt").write_text("the\n<unk>\n.\nhouse\n")
+    schema = schema_pb2.Schema()
+    schema.CopyFrom(VOCABULARY)
+    schema.feature[0].type = schema_pb2.BYTES
+    table = pa.table({"x": [["the", "house", "."], ["<unk>", "horse"]]})
+
+    described = describe_table(table, schema, more=more_of(StatsOptions(), None, [str(tmp_path / "words.txt")]))
+
+    found = NaturalLanguageStatistics()
+    described.datasets[0].features[0].custom_stats[0].any.Unpack(found)
+    assert found.feature_coverage == pytest.approx(2 / 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"a\nb\na\n", "it has the token 'a' twice. It holds one"), (b"a\n\xff\n", "it is no UTF-8 text (byte 3).")],
+)
+def test_a_file_that_is_no_vocabulary_is_refused(tmp_path, content, told):
+    (tmp_path / "words.txt").write_bytes(content)
+
+    with pytest.raises(DataError) as refused:
+        more_of(StatsOptions(), None, [str(tmp_path / "words.txt")])
+
+    assert told in str(refused.value)

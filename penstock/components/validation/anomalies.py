@@ -180,6 +180,9 @@ class _Judge:
     def seen(self, view: FeatureView, place: Environment) -> tuple[Anomaly | None, Comparison]:
         """Judge what the data has."""
         compounds, known = compounds_of(self.schema), feature_at(self.schema, view.path)
+        structs = (feature_at(self.schema, view.path[:depth]) for depth in range(1, len(view.path)))
+        if any(struct is not None and not in_use(struct) for struct in structs):
+            return None, Comparison()
         if view.name in compounds:
             return self._compound(view, compounds[view.name]), Comparison()
         if known is not None:

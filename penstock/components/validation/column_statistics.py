@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from enum import Enum
 
 import pyarrow as pa
-from tensorflow_metadata.proto.v0.schema_pb2 import NaturalLanguageDomain
 from tensorflow_metadata.proto.v0.statistics_pb2 import FeatureNameStatistics
 
 from penstock.components.validation.language_statistics import LanguageStatistics
@@ -46,7 +45,7 @@ class ColumnStatistics:
         kind: What its values are.
         levels: How deep its lists are nested; 0 for one value a row.
         image: Whether the schema says that the values are images.
-        language: What the schema says of values that are the tokens of a language.
+        language: Counts the tokens of a language, where that is what the values are.
         options: What is asked for.
     """
 
@@ -57,7 +56,7 @@ class ColumnStatistics:
         *,
         levels: int,
         image: bool = False,
-        language: NaturalLanguageDomain | None = None,
+        language: LanguageStatistics | None = None,
         options: StatsOptions = DEFAULT_OPTIONS,
     ) -> None:
         self.path = path
@@ -66,9 +65,7 @@ class ColumnStatistics:
         self._presence = Presence(levels)
         self._values: Numbers | Strings | Blobs = _new_values(kind)
         self._meaning = _new_meaning(kind, image, options)
-        self._language: LanguageStatistics | None = None
-        if language is not None and kind in (Kind.STRING, Kind.CATEGORICAL) and levels <= 1:
-            self._language = LanguageStatistics(language, integers=kind is Kind.CATEGORICAL)
+        self._language = language
         self._weighted = WeightedColumn(kind, levels) if options.weighs(path[0]) else None
 
     def add(self, column: pa.Array, weights: Floats | None = None) -> None:

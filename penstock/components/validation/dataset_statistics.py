@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -11,7 +12,9 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics
 from penstock.components.validation.column_statistics import ColumnStatistics, Kind
 from penstock.components.validation.compound_statistics import compound_statistics
 from penstock.components.validation.cross_statistics import CrossStatistics
+from penstock.components.validation.custom_statistics import CustomClasses, CustomStatistics
 from penstock.components.validation.feature_paths import Path, features_by_path
+from penstock.components.validation.language_statistics import LanguageStatistics, Vocabulary
 from penstock.components.validation.lift_statistics import LiftStatistics
 from penstock.components.validation.quantiles import Floats
 from penstock.components.validation.record_columns import column_of, grouped, records_of
@@ -33,6 +36,22 @@ DATASET_NAME = "All Examples"
 """TFDV's name of the statistics of all rows, as opposed to a slice."""
 
 
+@dataclass(frozen=True)
+class More:
+    """What is asked for that isn't in the options, since it comes from files.
+
+    Attributes:
+        custom: The user's own statistics.
+        vocabularies: The tokens of vocabularies by their name in a schema.
+    """
+
+    custom: CustomClasses | None = None
+    vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
+
+
+NOTHING_MORE = More()
+
+
 class DatasetAccumulator:
     """What is gathered of one data set: all examples, or those of a slice.
 
@@ -42,22 +61,28 @@ class DatasetAccumulator:
         hints: A schema that says which integers are categories, which strings are images, which columns belong
             together.
         options: What is asked for.
+        more: What is asked for besides.
 
     Raises:
         UnsupportedDataError: A column has a type that can't be described.
     """
 
-    def __init__(self, name: str, columns: pa.Schema, hints: schema_pb2.Schema | None, options: StatsOptions) -> None:
+    def __init__(
+        self, name: str, columns: pa.Schema, hints: schema_pb2.Schema | None, options: StatsOptions, more: More
+    ) -> None:
         self.name = name
         self.rows = 0
         self._weight = 0
         known = features_by_path(hints)
         described = [
-            field for field in columns if options.feature_allowlist is None or field.name in options.feature_allowlist
+            each for each in columns if options.feature_allowlist is None or each.name in options.feature_allowlist
         ]
-        records = records_of([field.name for field in described], hints, options)
+        records = records_of([each.name for each in described], hints, options)
         self._fields = list(grouped(pa.schema(described), records))
-        self.columns = [_statistics_of((field.name,), field.type, known, options) for field in self._fields]
+        self.columns = [
+            _statistics_of((each.name,), each.type, known, options, more.vocabularies) for each in self._fields
+        ]
+        self._custom = CustomStatistics(more.custom) if more.custom is not None else None
         self._compounds = compound_statistics(hints)
         self._lift = None
         if options.label_feature is not None:
@@ -78,14 +103,16 @@ class DatasetAccumulator:
         if weights is not None:
             self._weight += exact_sum(weights)
         own = {name: weights_of(batch, column) for name, column in self._own_weights.items()}
-        for field, column in zip(self._fields, self.columns, strict=True):
-            column.add(column_of(batch, field), own.get(field.name, weights))
+        for each, column in zip(self._fields, self.columns, strict=True):
+            column.add(column_of(batch, each), own.get(each.name, weights))
         for compound in self._compounds:
             compound.add(batch)
         for cross in self._crosses:
             cross.add(batch)
         if self._lift is not None:
             self._lift.add(batch)
+        if self._custom is not None:
+            self._custom.add(batch)
 
     def merge(self, other: DatasetAccumulator) -> None:
         """Add the rows of `other`, which come after those seen here."""
@@ -99,6 +126,8 @@ class DatasetAccumulator:
             our_cross.merge(their_cross)
         if self._lift is not None and other._lift is not None:
             self._lift.merge(other._lift)
+        if self._custom is not None and other._custom is not None:
+            self._custom.merge(other._custom)
 
     def proto(self, options: StatsOptions) -> DatasetFeatureStatistics:
         """Return the statistics: columns in their order, then sparse and weighted features."""
@@ -111,6 +140,8 @@ class DatasetAccumulator:
         dataset.cross_features.extend(cross.proto() for cross in self._crosses)
         if self._lift is not None:
             dataset.cross_features.extend(self._lift.protos())
+        if self._custom is not None:
+            self._custom.add_to(dataset)
         return dataset
 
 
@@ -122,6 +153,7 @@ class RangeStatistics:
         number: The range's place among the ranges of its split.
         hints: A schema that says which integers are categories and which strings are images.
         options: What is asked for.
+        more: What is asked for besides.
 
     Raises:
         UnsupportedDataError: A column has a type that can't be described.
@@ -133,11 +165,12 @@ class RangeStatistics:
         number: int = 0,
         hints: schema_pb2.Schema | None = None,
         options: StatsOptions = DEFAULT_OPTIONS,
+        more: More = NOTHING_MORE,
     ) -> None:
         check_selection(columns, options)
         self.number = number
-        self._columns, self._hints, self._options = columns, hints, options
-        self._whole = DatasetAccumulator(DATASET_NAME, columns, hints, options)
+        self._columns, self._hints, self._options, self._more = columns, hints, options, more
+        self._whole = DatasetAccumulator(DATASET_NAME, columns, hints, options, more)
         self._slices: dict[str, DatasetAccumulator] = {}
 
     @property
@@ -167,7 +200,7 @@ class RangeStatistics:
         if name not in self._slices:
             if len(self._slices) == MAX_SLICES:
                 raise too_many_slices(MAX_SLICES + 1)
-            self._slices[name] = DatasetAccumulator(name, self._columns, self._hints, self._options)
+            self._slices[name] = DatasetAccumulator(name, self._columns, self._hints, self._options, self._more)
         return self._slices[name]
 
     def proto(self) -> DatasetFeatureStatisticsList:
@@ -195,23 +228,30 @@ def merge_ranges(ranges: Iterable[RangeStatistics]) -> RangeStatistics:
 
 
 def describe_table(
-    table: pa.Table, hints: schema_pb2.Schema | None = None, options: StatsOptions = DEFAULT_OPTIONS
+    table: pa.Table,
+    hints: schema_pb2.Schema | None = None,
+    options: StatsOptions = DEFAULT_OPTIONS,
+    more: More = NOTHING_MORE,
 ) -> DatasetFeatureStatisticsList:
     """Return the statistics of a table in memory."""
-    statistics = RangeStatistics(table.schema, hints=hints, options=options)
+    statistics = RangeStatistics(table.schema, hints=hints, options=options, more=more)
     for batch in table.to_batches(max_chunksize=16384):
         statistics.add(batch)
     return statistics.proto()
 
 
 def _statistics_of(
-    path: Path, kind: pa.DataType, known: dict[Path, schema_pb2.Feature], options: StatsOptions
+    path: Path,
+    kind: pa.DataType,
+    known: dict[Path, schema_pb2.Feature],
+    options: StatsOptions,
+    vocabularies: Mapping[str, Vocabulary],
 ) -> ColumnStatistics | StructStatistics:
     levels, value = 0, kind
     while is_list(value):
         levels, value = levels + 1, value.value_type
     if pa.types.is_struct(value):
-        fields = [_statistics_of((*path, field.name), field.type, known, options) for field in value]
+        fields = [_statistics_of((*path, each.name), each.type, known, options, vocabularies) for each in value]
         return StructStatistics(path, levels, fields, weighted=options.weighs(path[0]))
     plain, feature = _kind(path, kind, value), known.get(path, schema_pb2.Feature())
     meaning = feature.WhichOneof("domain_info")
@@ -219,7 +259,11 @@ def _statistics_of(
         plain = Kind.CATEGORICAL
     elif plain is Kind.STRING and meaning == "image_domain":
         plain = Kind.BYTES
-    language = feature.natural_language_domain if meaning == "natural_language_domain" else None
+    language = None
+    if meaning == "natural_language_domain" and plain in (Kind.STRING, Kind.CATEGORICAL) and levels <= 1:
+        domain = feature.natural_language_domain
+        integers = plain is Kind.CATEGORICAL
+        language = LanguageStatistics(domain, integers=integers, vocabulary=vocabularies.get(domain.vocabulary))
     return ColumnStatistics(path, plain, levels=levels, image=plain is Kind.BYTES, language=language, options=options)
 
 

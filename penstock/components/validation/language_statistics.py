@@ -1,7 +1,8 @@
 """Statistics of sequences of tokens, for columns with a `natural_language_domain`; by TFDV's measures.
 
-A row is a sequence, its values are the tokens. Strings count as in the vocabulary unless the domain names them as out
-of it; of integers, without a vocabulary, only the tokens that the domain asks about are counted.
+A row is a sequence, its values are the tokens. With a vocabulary a token is covered that stands in it, integers being
+places in it from 0. Without one, strings count as covered, and of integers only the tokens that the domain asks about
+are counted. What the domain names as out of the vocabulary is never covered.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from penstock.components.validation.quantiles import Quantiles, quantiles_histog
 from penstock.components.validation.semantic_rules import LANGUAGE_STATISTICS
 
 Token = int | str
+
+Vocabulary = tuple[str, ...]
+"""Tokens in their order, distinct."""
 
 
 class _TokenCounts:
@@ -49,15 +53,20 @@ class LanguageStatistics:
     Args:
         domain: What the schema says of the column.
         integers: Whether the tokens are integers.
+        vocabulary: The tokens that there are, if they are known.
     """
 
-    def __init__(self, domain: schema_pb2.NaturalLanguageDomain, *, integers: bool) -> None:
+    def __init__(
+        self, domain: schema_pb2.NaturalLanguageDomain, *, integers: bool, vocabulary: Vocabulary | None = None
+    ) -> None:
         self._integers = integers
+        self._vocabulary = pa.array(vocabulary, pa.string()) if vocabulary is not None else None
         coverage = domain.coverage
         self._excluded: list[Token] = list(
             coverage.excluded_int_tokens if integers else coverage.excluded_string_tokens
         )
-        self._unknown: list[Token] = [] if integers else list(coverage.oov_string_tokens)
+        self._unknown: list[str] = list(coverage.oov_string_tokens)
+        self._excluded_words: list[str] = list(coverage.excluded_string_tokens)
         asked = ((each.HasField("int_value"), each) for each in domain.token_constraints)
         tokens = [each.int_value if integer else each.string_value for integer, each in asked if integer is integers]
         self._tokens: dict[Token, _TokenCounts] = {token: _TokenCounts() for token in tokens}
@@ -84,10 +93,16 @@ class LanguageStatistics:
 
     def _cover(self, tokens: pa.Array) -> None:
         counted = tokens.filter(pc.invert(pc.is_in(tokens, pa.array(self._excluded, tokens.type))))
+        if self._integers and self._vocabulary is not None:
+            counted = _words(counted, self._vocabulary)
+            counted = counted.filter(pc.invert(pc.is_in(counted, pa.array(self._excluded_words, pa.string()))))
         self._counted += len(counted)
-        if self._integers:
+        if self._integers and self._vocabulary is None:
             return
-        known = counted.filter(pc.invert(pc.is_in(counted, pa.array(self._unknown, tokens.type))))
+        known = counted.drop_null()
+        known = known.filter(pc.invert(pc.is_in(known, pa.array(self._unknown, known.type))))
+        if not self._integers and self._vocabulary is not None:
+            known = known.filter(pc.is_in(known, self._vocabulary.cast(known.type)))
         letters = pc.utf8_length(known) if pa.types.is_string(known.type) else pc.binary_length(known)
         self._known += len(known)
         self._letters += pc.sum(letters).as_py() or 0
@@ -107,7 +122,7 @@ class LanguageStatistics:
     def custom_statistics(self) -> list[CustomStatistic]:
         """Return TFDV's `nl_statistics`; without its positions, reported sequences and rank histogram."""
         found = NaturalLanguageStatistics()
-        if not self._integers:
+        if not self._integers or self._vocabulary is not None:
             found.feature_coverage = self._known / self._counted if self._counted else 0.0
             found.avg_token_length = self._letters / self._known if self._known else 0.0
         if self._counted:
@@ -134,3 +149,9 @@ class LanguageStatistics:
             entry.per_sequence_min_frequency = counts.least or 0
             entry.per_sequence_max_frequency = counts.most
             entry.per_sequence_avg_frequency = counts.frequency / counts.sequences
+
+
+def _words(places: pa.Array, vocabulary: pa.Array) -> pa.Array:
+    """Return the words at some places of a vocabulary; null beyond it."""
+    within = pc.and_(pc.greater_equal(places, 0), pc.less(places, len(vocabulary)))
+    return pc.take(vocabulary, pc.if_else(within, places, pa.scalar(None, pa.int64())))

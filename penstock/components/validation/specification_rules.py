@@ -21,7 +21,7 @@ TYPES_OF_DOMAIN: dict[str, frozenset[int]] = {
     "int_domain": frozenset({_INT, _BYTES}),
     "float_domain": frozenset({_FLOAT, _BYTES}),
     "struct_domain": frozenset({_STRUCT}),
-    "natural_language_domain": frozenset({_BYTES}),
+    "natural_language_domain": frozenset({_BYTES, _INT}),
     "image_domain": frozenset({_BYTES}),
     "mid_domain": frozenset({_BYTES}),
     "url_domain": frozenset({_BYTES}),

@@ -13,7 +13,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.components.validation.compound_rules import compounds_of
 from penstock.components.validation.compound_statistics import parts_of
-from penstock.components.validation.dataset_statistics import RangeStatistics
+from penstock.components.validation.dataset_statistics import NOTHING_MORE, More, RangeStatistics
 from penstock.components.validation.leakage import LeakageSearch, RangeLeakage, plan_search
 from penstock.components.validation.leakage_config import LeakageChecks
 from penstock.components.validation.leakage_report import measure, write_leakage
@@ -56,12 +56,14 @@ class DescribeRange:
         hints: A serialised schema that says which integers are categories and which strings are images, or None.
         options: What is asked for.
         leakage: What is looked for besides, if anything.
+        more: What is asked for besides.
     """
 
     columns: pa.Schema
     hints: bytes | None
     options: StatsOptions
     leakage: LeakageSearch | None = None
+    more: More = NOTHING_MORE
 
     def __call__(self, range_: Range) -> tuple[int, bytes]:
         """Read the shards of the range, and return its rows and its pickled statistics.
@@ -70,7 +72,7 @@ class DescribeRange:
         same.
         """
         hints = schema_pb2.Schema.FromString(self.hints) if self.hints is not None else None
-        statistics = RangeStatistics(self.columns, range_.number, hints, self.options)
+        statistics = RangeStatistics(self.columns, range_.number, hints, self.options, self.more)
         leakage = RangeLeakage(self.leakage, range_.split, range_.number) if self.leakage is not None else None
         rows = 0
         for batch in read_batches(range_.files, columns=self.columns.names):
@@ -93,6 +95,7 @@ class Description:
         hints: A schema that says which integers are categories and which strings are images, or None.
         options: What is asked for.
         leakage: What must not leak between the splits, if that is looked for in the same pass.
+        more: What is asked for besides.
     """
 
     examples: str
@@ -100,6 +103,7 @@ class Description:
     hints: schema_pb2.Schema | None = None
     options: StatsOptions = DEFAULT_OPTIONS
     leakage: LeakageChecks | None = None
+    more: More = NOTHING_MORE
 
 
 def write_all_statistics(runner: Beam, description: Description, out: str) -> None:
@@ -126,7 +130,10 @@ def _describe(
     ranges = [each for split in description.splits for each in plan_ranges(description.examples, split)]
     hints = description.hints.SerializeToString() if description.hints is not None else None
     described = runner.map_ranges(
-        "StatisticsGen", DescribeRange(columns, hints, description.options, search), ranges, staging=out
+        "StatisticsGen",
+        DescribeRange(columns, hints, description.options, search, description.more),
+        ranges,
+        staging=out,
     )
     merged: dict[str, RangeStatistics] = {}
     leaks: dict[str, RangeLeakage] = {}

@@ -6,7 +6,7 @@ from penstock.artifacts import Examples, ExampleStatistics, Schema
 from penstock.components.validation.leakage_config import LeakageChecks
 from penstock.components.validation.split_selection import kept_splits
 from penstock.components.validation.stats_options import StatsOptions
-from penstock.pipeline import Beam, Input, Output, component
+from penstock.pipeline import Beam, Files, Input, ModuleFile, Output, component
 
 
 @component(versions=("tfx-bsl",))
@@ -18,6 +18,8 @@ def StatisticsGen(
     exclude_splits: list[str] | None = None,
     stats_options: StatsOptions | None = None,
     leakage: LeakageChecks | None = None,
+    module_file: ModuleFile | None = None,
+    vocabularies: Files | None = None,
     beam: Beam = Beam(),  # noqa: B008 - filled in by the executor
 ) -> None:
     """Describe every split of examples in one pass: presence, moments, quantiles, frequent values.
@@ -38,14 +40,20 @@ def StatisticsGen(
         stats_options: Weights, slices, a sample, numbers of buckets, meanings, correlations.
         leakage: What must not leak between the splits, nor from the label into a feature: measured in the same pass,
             on all rows whatever the sample. `ExampleValidator` stops on it.
+        module_file: The file with the classes that `StatsOptions(custom_statistics=...)` names.
+        vocabularies: Files of tokens, one a line, each named as a `natural_language_domain` of the schema names its
+            vocabulary, such as "words.txt" for "words": what of a text they cover is then told, of integers too.
         beam: Filled in by the executor.
     """
     from penstock.components.validation.statistics_beam import Description, write_all_statistics
+    from penstock.components.validation.statistics_files import more_of
     from penstock.data.examples import split_names
     from penstock.data.protos import read_schema
 
     splits = kept_splits("StatisticsGen", split_names(examples.path), exclude_splits)
     hints = read_schema(schema.path) if schema is not None else None
-    description = Description(examples.path, splits, hints, stats_options or StatsOptions(), leakage)
+    options = stats_options or StatsOptions()
+    more = more_of(options, module_file, [each.path for each in vocabularies.files] if vocabularies is not None else [])
+    description = Description(examples.path, splits, hints, options, leakage, more)
     write_all_statistics(beam, description, statistics.path)
     statistics.properties.update(span=examples.properties.get("span", 0), split_names=splits)

@@ -38,6 +38,8 @@ class StatsOptions:
         num_quantiles_histogram_buckets: Buckets of equal count.
         enable_semantic_domain_stats: Look for natural language, images and integers that are categories.
         cross_features: Pairs of numeric columns whose correlation and covariance are computed.
+        custom_statistics: Classes in `StatisticsGen(module_file=...)` with `add(batch)`, `merge(other)` and
+            `statistics()`; what the last returns by feature and name becomes custom statistics.
 
     Raises:
         WiringError: A number is out of its range, or a group of columns is not as described.
@@ -59,6 +61,7 @@ class StatsOptions:
     num_quantiles_histogram_buckets: int = 10
     enable_semantic_domain_stats: bool = False
     cross_features: list[list[str]] | None = None
+    custom_statistics: list[str] | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without data; what is a run parameter is checked when its value is known."""
