@@ -556,7 +556,7 @@ def test_custom_statistics_stand_with_their_feature_in_every_data_set(module_fil
         ("Failing", "Failing.add() in own_statistics failed: KeyError: 'fare'"),
         ("Strange", "Strange.statistics() in own_statistics returned 7. It returns numbers or texts by feature"),
         ("Half", "Half in own_statistics has no method merge(). Custom statistics have add(batch), merge(other)"),
-        ("Missing", "Module file own_statistics.py has no function 'Missing'."),
+        ("RoundFare", "own_statistics has no class 'RoundFare', which StatsOptions(custom_statistics=...) names. Did"),
     ],
 )
 def test_custom_statistics_that_do_not_work_are_the_users(module_file, name, told):

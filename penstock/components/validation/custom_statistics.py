@@ -29,6 +29,22 @@ class CustomClasses:
     module_file: ModuleFile
     names: tuple[str, ...]
 
+    def find(self, name: str) -> type:
+        """Import one of the classes.
+
+        Raises:
+            UserCodeError: The file can't be imported, or there is no such class.
+        """
+        module = self.module_file.load()
+        known = {each: value for each, value in vars(module).items() if isinstance(value, type)}
+        if name not in known:
+            own = [each for each, value in known.items() if value.__module__ == module.__name__]
+            raise UserCodeError(
+                f"{self.module_file.module} has no class {name!r}, which StatsOptions(custom_statistics=...) names."
+                f"{nearest(name, own)} It defines: {listing(own)}."
+            )
+        return known[name]
+
     def check(self) -> None:
         """Import the classes, and make one of each.
 
@@ -53,9 +69,7 @@ class CustomStatistics:
 
     def __init__(self, classes: CustomClasses) -> None:
         self._module = classes.module_file.module
-        self.made: dict[str, Any] = {
-            name: self._call(name, "__init__()", classes.module_file.function(name)) for name in classes.names
-        }
+        self.made: dict[str, Any] = {name: self._call(name, "__init__()", classes.find(name)) for name in classes.names}
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Add a batch of rows."""
