@@ -16,6 +16,9 @@ from penstock.ui.statistics_sides import sides_of
 SEVERITIES = {0: "UNKNOWN", 1: "WARNING", 2: "ERROR"}
 ORDER = ("ERROR", "WARNING", "UNKNOWN")
 NO_DATA = "No examples"
+BEYOND_SCHEMAS = ("CUSTOM_VALIDATION", "DATA_MISSING")
+"""Types of which a schema says nothing: custom rules, leakage, splits without rows."""
+
 TOP_VALUES = 3
 TEXT_LENGTH = 20
 MEASURES = {"drift_measurements": "drift", "skew_measurements": "skew"}
@@ -160,6 +163,8 @@ def repair_of(shown: Shown, findings: Findings, root: str = "") -> list[str]:
     named = {each.type: each.reference for each in reversed(shown.made_from)}
     statistics = named.get("ExampleStatistics", "STATISTICS")
     lines = ["If the data are wrong, mend the source and run again."]
+    if all(reason.type in BEYOND_SCHEMAS for each in findings.anomalies for reason in each.reasons):
+        return [*lines, "No change of the schema accepts this: if it is meant, change the check that found it."]
     if "Schema" not in named:
         return [
             *lines,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,6 +15,8 @@ VALUE_LENGTH = 80
 
 MOST_VALUES = 20
 """Frequent values that are listed."""
+
+RANKED = 3
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class FeatureFigures:
         mean_length: The mean length of a value, in characters of text or in bytes.
         longest: The greatest length of a value in bytes.
         top: Frequent values, cut to a line, with their counts.
+        further: Figures beyond these, by name: a semantic type, a statistic of the user's own.
     """
 
     name: str
@@ -53,6 +56,7 @@ class FeatureFigures:
     mean_length: float | None = None
     longest: float | None = None
     top: tuple[tuple[str, float], ...] = ()
+    further: tuple[tuple[str, str], ...] = ()
 
     @property
     def missing_share(self) -> float:
@@ -83,6 +87,7 @@ def figures_of(view: FeatureView) -> FeatureFigures:
         values=view.values,
         least_values=least,
         most_values=most,
+        further=tuple(_further(view)),
         **(_OF_KIND[kind](view) if kind in _OF_KIND else {}),
     )
 
@@ -90,12 +95,31 @@ def figures_of(view: FeatureView) -> FeatureFigures:
 def document_of(figures: FeatureFigures) -> dict[str, Any]:
     """Return figures as JSON values: what there is none of is left out, what is no number in JSON is a word."""
     found = {each.name: _plain(getattr(figures, each.name)) for each in fields(figures)}
-    found = {name: value for name, value in found.items() if value is not None and name not in ("top", "kind")}
+    found = {
+        name: value for name, value in found.items() if value is not None and name not in ("top", "kind", "further")
+    }
     described = {"type": figures.kind, **found, "missing_share": figures.missing_share}
     if figures.top:
         described["top"] = [value for value, _ in figures.top[:3]]
         described["top_values"] = [{"value": value, "count": _plain(count)} for value, count in figures.top]
+    if figures.further:
+        described["further"] = dict(figures.further)
     return described
+
+
+def _further(view: FeatureView) -> Iterator[tuple[str, str]]:
+    """Yield the custom statistics that are a number, a text or a ranking; those that are histograms are not told."""
+    for each in view.statistics.custom_stats:
+        kind = each.WhichOneof("val")
+        name = formats.visible(each.name.replace("_", " "), VALUE_LENGTH)
+        if kind == "num":
+            yield name, formats.measure(each.num)
+        elif kind == "str":
+            yield name, formats.visible(each.str, VALUE_LENGTH)
+        elif kind == "rank_histogram":
+            ranked = each.rank_histogram.buckets[:RANKED]
+            shown = [f"{formats.visible(bucket.label, VALUE_LENGTH)} {bucket.sample_count:,.0f}" for bucket in ranked]
+            yield name, ", ".join(shown)
 
 
 def _plain(value: Any) -> Any:

@@ -25,6 +25,7 @@ from penstock.ui.page import markup
 from penstock.ui.page.statistics_page import page
 from penstock.ui.shown import Shown, Wish
 from tests.ui import described
+from tests.ui.test_pictures import leaky
 
 ALONE = {"meta", "input", "line", "path", "rect"}
 ASKS = {"src", "action", "formaction", "data", "poster", "srcset", "background", "ping"}
@@ -197,6 +198,16 @@ def test_statistics_without_a_row_are_a_page(tmp_path: Path):
 
     assert "Overview" in told
     assert "0 of 0" in " ".join(told.split())
+
+
+def test_leakage_and_correlations_have_their_sections(tmp_path: Path):
+    made = page([leaky(tmp_path)])
+
+    told = " ".join(Reader(made).text.split())
+
+    assert "rows that earlier splits have eval 25.0% 0% leaks 25 of 100, such as fare=1.5" in told
+    assert "fare and tips" in told
+    assert "share of round fares: 0.25" in told
 
 
 def test_no_anomalies_are_told(tmp_path: Path):

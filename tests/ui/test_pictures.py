@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -288,3 +289,54 @@ def test_a_folder_of_something_else_has_no_picture(tmp_path: Path):
 
     assert pictures.type_of_path(str(tmp_path)) is None
     assert pictures.type_of_path(str(tmp_path / "model.txt")) is None
+
+
+def leaky(folder: Path) -> Shown:
+    """Statistics with correlations, a statistic of the user's own, and a report of leakage."""
+    options = StatsOptions(cross_features=[["fare", "tips"]])
+    shown = described.statistics(folder, {"train": described.taxi(), "eval": described.taxi(100, seed=1)}, options)
+    for split in ("train", "eval"):
+        proto = protos.read_statistics(str(folder), split)
+        proto.datasets[0].features[0].custom_stats.add(name="share_of_round_fares", num=0.25)
+        protos.write_statistics(str(folder), split, proto)
+    report = {
+        "split_order": ["train", "eval"],
+        "max_duplicate_fraction": 0.0,
+        "duplicates": [{"split": "eval", "rows": 100, "shared": 25, "examples": ["fare=1.5"]}],
+        "prediction": {"label": "tips", "split": "train", "measure": "correlation", "rows": 300, "bound": 0.9,
+                       "features": {"fare": 0.5}, "unmeasured": {}},
+    }  # fmt: skip
+    (folder / protos.LEAKAGE_FILE).write_text(json.dumps(report))
+    return shown
+
+
+def test_leakage_is_held_against_its_bounds(tmp_path: Path):
+    told = described.text(statistics.render([leaky(tmp_path)]))
+
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    head = lines.index("leakage")
+    assert lines[head + 2] == "✗ rows that earlier splits have eval 25.0% 0% 25 of 100, such as fare=1.5"
+    assert lines[head + 3] == "✓ tips known from fare train 50.0% 90.0% correlation"
+
+
+def test_correlations_and_the_users_own_figures_are_told(tmp_path: Path):
+    shown = leaky(tmp_path)
+
+    lines = described.text(statistics.render([shown])).splitlines()
+
+    assert any(line.split()[:5] == ["fare", "train", "share", "of", "round"] for line in lines)
+    assert re.fullmatch(r"fare and tips +[+-]0\.\d{3} +[+-]0\.\d{3}", lines[lines.index("correlations") + 2])
+    assert statistics.document(shown)["eval"]["features"][0]["further"] == {"share of round fares": "0.25"}
+
+
+def test_what_no_schema_accepts_is_not_answered_with_one(tmp_path: Path):
+    proto = anomalies_pb2.Anomalies()
+    proto.dataset_anomaly_info.severity = anomalies_pb2.AnomalyInfo.ERROR
+    proto.dataset_anomaly_info.reason.add(type=anomalies_pb2.AnomalyInfo.CUSTOM_VALIDATION, short_description="Leak")
+    protos.write_anomalies(str(tmp_path), "eval", proto)
+    known = Shown("Schema", str(tmp_path), reference="3")
+
+    told = described.text(anomaly_view.render([Shown("ExampleAnomalies", str(tmp_path), made_from=(known,))]))
+
+    assert "No change of the schema accepts this: if it is meant, change the check that found it." in told
+    assert "penstock schema" not in told

@@ -10,9 +10,12 @@ from rich.text import Text
 
 from penstock.pipeline.errors import ParameterError, listing, nearest
 from penstock.ui import formats
+from penstock.ui.comparison_tables import correlated, further, furthest, leaking
+from penstock.ui.correlations import correlations_of
 from penstock.ui.distribution_sketch import sketches
 from penstock.ui.feature_figures import FeatureFigures, document_of
 from penstock.ui.fitting_table import Cell, Column, FittingTable
+from penstock.ui.leakage_figures import leakage_rows
 from penstock.ui.shown import EVERYTHING, Shown, Wish
 from penstock.ui.side_distances import SideDistance, distances, greatest_by_feature
 from penstock.ui.statistics_sides import Side, feature_names, sides_of
@@ -20,7 +23,6 @@ from penstock.ui.statistics_sides import Side, feature_names, sides_of
 NAME_LENGTH = 60
 TOP_VALUES = 3
 TEXT_LENGTH = 20
-FURTHEST = 5
 MUCH_MISSING = 0.5
 
 _FIRST = (Column("feature", least=18), Column("split", least=5), Column("type", rank=6))
@@ -80,8 +82,8 @@ def render(artifacts: Sequence[Shown], wish: Wish = EVERYTHING) -> RenderableTyp
             parts += [Text(f"\n{title} ({len(own):,})", "bold"), FittingTable(columns, rows)]
     if len(chosen) > len(names):
         parts.append(Text(f"\n… {len(chosen) - len(names):,} more features; --limit {len(chosen)} lists them", "dim"))
-    parts += list(_furthest(list(apart.values())))
-    return Group(*parts)
+    parts += [*further(names, sides), *furthest(list(apart.values())), *correlated(correlations_of(sides))]
+    return Group(*parts, *leaking(leakage_rows(artifacts)))
 
 
 def sorted_names(names: Sequence[str], sides: Sequence[Side], apart: Mapping[str, SideDistance], key: str) -> list[str]:
@@ -171,24 +173,3 @@ def _most_frequent(figures: FeatureFigures) -> str:
         f"{formats.shortened(value, TEXT_LENGTH) or repr(value)} {formats.percent(min(count / total, 1.0))}"
         for value, count in figures.top[:TOP_VALUES]
     )
-
-
-def _furthest(found: Sequence[SideDistance]) -> Iterator[RenderableType]:
-    """Yield the features that differ most between the sides."""
-    if not found:
-        return
-    yield Text("\nfurthest apart", "bold")
-    columns = (Column("feature", least=18), Column("between", least=8),
-               Column("Jensen-Shannon", right=True), Column("L-infinity", right=True, rank=1),
-               Column("at", rank=2, least=8))  # fmt: skip
-    rows = [
-        (
-            formats.visible(each.feature, NAME_LENGTH),
-            f"{each.before} and {each.after}",
-            f"{each.jensen_shannon:.4f}",
-            f"{each.l_infinity:.4f}" if each.l_infinity is not None else "",
-            formats.visible(each.value, TEXT_LENGTH),
-        )
-        for each in found[:FURTHEST]
-    ]
-    yield FittingTable(columns, rows)

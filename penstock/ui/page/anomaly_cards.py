@@ -42,10 +42,10 @@ def anomaly_section(
         fine = tag(
             "p", tag("b", "✓ No anomalies. "), f"All that was checked in {splits or 'no split'} fits.", class_="fine"
         )
-        return tag("section", title, fine, _distances(findings.measured, anchors), id="anomalies")
+        return tag("section", title, fine, _distances(findings.measured, anchors))
     cards = [_card(group, evidence, anchors) for group in findings.grouped()]
     parts = [title, tag("div", *cards, class_="anomalies"), _repair(repair), _distances(findings.measured, anchors)]
-    return tag("section", *parts, id="anomalies")
+    return tag("section", *parts)
 
 
 def _card(group: Sequence[AnomalyFigures], evidence: Evidence, anchors: Mapping[str, str]) -> Markup:

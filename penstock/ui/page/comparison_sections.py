@@ -29,7 +29,7 @@ def side_section(sides: Sequence[Side]) -> Markup:
         for place, side in enumerate(sides)
     ]
     table = tag("table", tag("thead", heads), tag("tbody", joined(rows)), class_="plain")
-    return tag("section", tag("h2", "Overview"), tag("div", table, class_="wide"), id="overview")
+    return tag("section", tag("h2", "Overview"), tag("div", table, class_="wide"))
 
 
 def _side_cells(side: Side) -> list[Markup]:
@@ -61,7 +61,7 @@ def drift_section(ranked: Sequence[SideDistance], anchors: Mapping[str, str], si
     )
     told = "the greatest distance of each feature; 0 is alike, 1 has nothing in common"
     tables = tag("div", first, rest if left else None, class_="wide")
-    return tag("section", tag("h2", "Furthest apart", tag("small", told)), tables, id="apart")
+    return tag("section", tag("h2", "Furthest apart", tag("small", told)), tables)
 
 
 def _drift_row(each: SideDistance, anchors: Mapping[str, str], sides: Mapping[str, Side]) -> Markup:
@@ -95,7 +95,7 @@ def slice_section(sides: Sequence[Side], anchors: Mapping[str, str]) -> Markup |
         furthest = slice_distances(side, own)[:FURTHEST_OF_SLICE] if budget >= 0 else []
         rows.append(_slice_row(place, side, own, furthest, anchors))
     table = tag("table", tag("thead", heads), tag("tbody", joined(rows)), class_="plain")
-    return tag("section", tag("h2", "Slices"), tag("div", table, class_="wide tall"), id="slices")
+    return tag("section", tag("h2", "Slices"), tag("div", table, class_="wide tall"))
 
 
 def _slice_row(

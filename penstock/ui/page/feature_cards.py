@@ -72,7 +72,17 @@ def _head(name: str, sides: Sequence[Side], beside: Beside) -> Markup:
         tag("h3", formats.visible(name, NAME_LENGTH)),
         tag("p", *chips, class_="chips"),
         tag("p", f"Schema: {expected}", class_="expected") if expected else None,
+        *(tag("p", f"{key}: {told}", class_="expected") for key, told in _further(name, sides).items()),
     )
+
+
+def _further(name: str, sides: Sequence[Side]) -> dict[str, str]:
+    """Return the figures beyond the usual by name: once where all sides say the same, else a side after the other."""
+    found: dict[str, list[str]] = {}
+    for side in sides:
+        for key, told in side.figures[name].further if name in side.figures else ():
+            found.setdefault(key, []).append(told)
+    return {key: " / ".join(told if len(set(told)) > 1 else told[:1]) for key, told in found.items()}
 
 
 def _chips(name: str, found: Sequence[FeatureFigures], beside: Beside) -> Iterator[Markup]:

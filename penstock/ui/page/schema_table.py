@@ -28,8 +28,8 @@ def schema_section(
     told = " · ".join([formats.counted(len(rows), "feature"), *(f"{name}: {value}" for name, value in facts)])
     head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in HEADS)))
     table = tag("table", head, tag("tbody", joined(_row(row, anchors) for row in rows)), class_="plain schema")
-    title = tag("h2", "Schema", f" {label}" if label else None, tag("small", told))
-    return tag("section", title, tag("div", table, class_="wide tall"), id="schema")
+    title = tag("h2", f"Schema {label}".rstrip(), tag("small", told))
+    return tag("section", title, tag("div", table, class_="wide tall"))
 
 
 def _row(row: SchemaRow, anchors: Mapping[str, str]) -> Markup:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.data.protos import read_schema
 from penstock.ui import formats
 from penstock.ui.anomaly_figures import AnomalyFigures, Findings, evidence_of, findings_of, repair_of, summary
 from penstock.ui.contents.statistics import sorted_names
+from penstock.ui.correlations import correlations_of
+from penstock.ui.leakage_figures import leakage_rows
 from penstock.ui.page.anomaly_cards import anomaly_section
 from penstock.ui.page.comparison_sections import drift_section, side_section, slice_section
 from penstock.ui.page.document import document, navigation
 from penstock.ui.page.evaluation_tables import evaluation_section
 from penstock.ui.page.feature_cards import Beside, feature_card
+from penstock.ui.page.leakage_table import correlation_section, leakage_section
 from penstock.ui.page.markup import Markup, tag
 from penstock.ui.page.paired_tables import paired_section
 from penstock.ui.page.schema_table import schema_section
@@ -31,6 +36,10 @@ FILTERS = {"all": "all features", "numbers": "numbers", "categories": "categorie
            "wrong": "with anomalies"}  # fmt: skip
 
 
+Section = tuple[str, str, Markup | None]
+"""A section's id, what leads to it, and itself; None for one that has nothing to tell."""
+
+
 def page(artifacts: Sequence[Shown], wish: Wish = EVERYTHING) -> str:
     """Return artifacts as one page, those of a type beside each other, anomalies with the statistics that show them.
 
@@ -45,24 +54,41 @@ def page(artifacts: Sequence[Shown], wish: Wish = EVERYTHING) -> str:
     checked = own.get("ExampleAnomalies", [])
     findings = findings_of(checked) if checked else None
     schemas = [(shown, read_schema(shown.path)) for shown in own.get("Schema", [])]
-    several = len(schemas) > 1
     known = [row for _, schema in schemas[:1] for row in schema_rows(schema)]
     names = _names(sides, findings, known, wish)
     beside = _beside(names, sides, findings, known)
-    sections = [
-        _anomalies(checked, findings, beside, wish) if findings is not None else None,
-        side_section(sides) if sides else None,
-        drift_section(list(beside.apart.values()), beside.anchors, sides),
-        *(_features(names, sides, beside, wish) if sides else ()),
-        slice_section(sides, beside.anchors),
-        *(schema_section(schema_rows(schema), schema_facts(schema), beside.anchors, shown.label if several else "")
-          for shown, schema in schemas),
-        *(paired_section(shown, wish) for shown in own.get("ExamplesDiff", [])),
-        *(evaluation_section(shown) for shown in own.get("ModelEvaluation", [])),
-    ]  # fmt: skip
+    anchors, statistics = beside.anchors, own.get("ExampleStatistics", [])
+    sections: list[Section] = []
+    if findings is not None:
+        sections.append(("anomalies", summary(findings).capitalize(), _anomalies(checked, findings, beside, wish)))
+    if sides:
+        sections += [
+            ("overview", "Overview", side_section(sides)),
+            ("apart", "Furthest apart", drift_section(list(beside.apart.values()), anchors, sides)),
+            ("leakage", "Leakage", leakage_section(leakage_rows(statistics))),
+            ("features", "Features", _features(names, sides, beside, wish)),
+            ("correlations", "Correlations", correlation_section(correlations_of(sides), sides, anchors)),
+            ("slices", "Slices", slice_section(sides, anchors)),
+        ]
+    sections += [("schema", "Schema", _schema(*each, anchors, labelled=len(schemas) > 1)) for each in schemas]
+    sections += [("pairs", "Rows of one key", paired_section(shown, wish)) for shown in own.get("ExamplesDiff", [])]
+    sections += [("evaluation", "Evaluation", evaluation_section(shown)) for shown in own.get("ModelEvaluation", [])]
     title = _title(artifacts)
-    links = list(_links(sides, findings, beside, bool(schemas)))
-    return document(title, [_banner(title, links), tag("main", *sections)])
+    links = {anchor: words for anchor, words, section in sections if section is not None}
+    body = [tag("div", section, id=anchor or None) for anchor, _, section in _once(sections) if section is not None]
+    return document(title, [_banner(title, list(links.items())), tag("main", *body)])
+
+
+def _once(sections: Sequence[Section]) -> Iterator[Section]:
+    """Yield the sections, of those with one id only the first under it."""
+    seen: set[str] = set()
+    for anchor, words, section in sections:
+        yield "" if anchor in seen else anchor, words, section
+        seen.add(anchor)
+
+
+def _schema(shown: Shown, schema: schema_pb2.Schema, anchors: Mapping[str, str], *, labelled: bool) -> Markup:
+    return schema_section(schema_rows(schema), schema_facts(schema), anchors, shown.label if labelled else "")
 
 
 def _names(sides: Sequence[Side], findings: Findings | None, known: Sequence[SchemaRow], wish: Wish) -> list[str]:
@@ -92,20 +118,19 @@ def _anomalies(checked: Sequence[Shown], findings: Findings, beside: Beside, wis
     return anomaly_section(findings, evidence, beside.anchors, repair_of(checked[0], findings, wish.root))
 
 
-def _features(names: Sequence[str], sides: Sequence[Side], beside: Beside, wish: Wish) -> Iterator[Markup]:
-    """Yield the features: how to choose among them, a card each, and all their figures in one table."""
+def _features(names: Sequence[str], sides: Sequence[Side], beside: Beside, wish: Wish) -> Markup:
+    """Return the features: how to choose among them, a card each, and all their figures in one table."""
     ordered = sorted_names(names, sides, beside.apart, wish.sort)[: wish.limit]
     place = {name: at for at, name in enumerate(names)}
     cards = [feature_card(name, place[name], sides, beside) for name in ordered]
     count = tag("span", f"{len(ordered):,}", id="count")
-    yield tag(
+    return tag(
         "section",
         tag("h2", "Features ", tag("small", count, f" of {len(ordered):,}")),
         _tools(sides, INITIAL.get(wish.sort, wish.sort), several=bool(beside.apart)),
         tag("div", *cards, id="cards"),
         tag("div", whole_table(ordered, sides, beside.anchors), id="table"),
         tag("p", "No feature fits.", class_="empty", id="nothing", hidden=True),
-        id="features",
     )
 
 
@@ -148,21 +173,6 @@ def _title(artifacts: Sequence[Shown]) -> str:
     words = ", ".join(kinds[:-1]) + (" and " if len(kinds) > 1 else "") + kinds[-1] if kinds else "Nothing"
     labels = list(dict.fromkeys(each.label for each in artifacts if each.label))
     return formats.visible(words[0] + words[1:].lower() + (f" of {', '.join(labels)}" if labels else ""), 200)
-
-
-def _links(sides: Sequence[Side], findings: Findings | None, beside: Beside, schema: bool) -> Iterator[tuple[str, str]]:
-    if findings is not None:
-        yield "anomalies", summary(findings).capitalize()
-    if sides:
-        yield "overview", "Overview"
-    if beside.apart:
-        yield "apart", "Furthest apart"
-    if sides:
-        yield "features", "Features"
-    if any(side.slices for side in sides):
-        yield "slices", "Slices"
-    if schema:
-        yield "schema", "Schema"
 
 
 def _banner(title: str, links: Sequence[tuple[str, str]]) -> Markup:
