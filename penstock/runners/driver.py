@@ -95,9 +95,9 @@ class Driver:
         assert isinstance(node, ImporterPlan), "conditions, joins, loops and resolvers are settled, not driven"
         return self._importer(node)
 
-    def leaves_out(self, node_id: str) -> bool:
-        """Say whether a node is left out of this run."""
-        return False
+    def left_out(self, node_id: str) -> str:
+        """Return why a node is left out of this run, "" when it isn't."""
+        return ""
 
     def operand(self, value: Json) -> Json:
         """Return what an operand of a condition stands for.

@@ -38,7 +38,7 @@ from penstock.runners.explanation import Earlier
 from penstock.runners.layout import Layout
 from penstock.runners.partial_driver import PartialDriver
 from penstock.runners.selection import check_results, scope_of
-from penstock.runners.step_names import check_names, loops_around
+from penstock.runners.step_names import check_names, check_numbers, loops_around
 
 Action = Literal["run", "reuse", "skip", "settled", "unknown", "fail"]
 SETTLED = ("reuse", "skip", "settled")
@@ -93,6 +93,7 @@ def forecast(plan: Plan, request: RunRequest) -> Forecast:
     """
     check_names("--refresh", request.refresh, plan)
     scope = scope_of(plan, request.selection)
+    check_numbers(request, plan)
     layout = Layout(request.root)
     with ExitStack() as stack:
         there = os.path.exists(layout.database)
@@ -162,8 +163,9 @@ class _Foreseen:
 
     def _settled(self, node: LoopPlan | ResolverPlan, waiting: tuple[str, ...]) -> StepForecast:
         """Expand a loop or resolve a resolver, where all that it looks at is known."""
-        if self.driver.leaves_out(node.id):
-            return StepForecast(node.id, "skip", "left out")
+        left_out = self.driver.left_out(node.id)
+        if left_out:
+            return StepForecast(node.id, "skip", left_out)
         if waiting:
             return StepForecast(node.id, "unknown", _until(waiting), waits_for=waiting)
         try:
@@ -298,7 +300,8 @@ def _until(waiting: tuple[str, ...]) -> str:
     items = Counter(unnumbered(name) for name in waiting)
     single = dict(zip(map(unnumbered, waiting), waiting, strict=True))
     names = [single[name] if count == 1 else f"{count} items of {name}" for name, count in items.items()]
-    return f"depends on what {', '.join(names)} {'makes' if len(waiting) == 1 else 'make'}"
+    told = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    return f"depends on what {told} {'makes' if len(waiting) == 1 else 'make'}"
 
 
 def seconds_of(store: MetadataStore, pipeline: str, step: str) -> float | None:

@@ -42,7 +42,7 @@ from penstock.runners.publisher import Publisher
 from penstock.runners.recovery import recover
 from penstock.runners.scheduler import CACHED, Scheduler
 from penstock.runners.selection import check_results, scope_of
-from penstock.runners.step_names import check_names
+from penstock.runners.step_names import check_names, check_numbers
 
 
 class LocalRunner:
@@ -58,6 +58,7 @@ class LocalRunner:
         if request.refresh or request.selection:
             check_names("--refresh", request.refresh, plan)
             scope_of(plan, request.selection)
+            check_numbers(request, plan)
         workers = request.workers or os.cpu_count() or 1
         total = capacity.of_machine(Project.of_folder(request.code_root).resources, workers)
         capacity.check_claims(steps_in(plan.nodes), total)
@@ -169,7 +170,7 @@ class _LocalRun:
         while self.pool.free and (node_id := self.scheduler.next()):
             started = time.time()
             node = self.scheduler.nodes[node_id]
-            if isinstance(node, control.Controlling) and not self.driver.leaves_out(node_id):
+            if isinstance(node, control.Controlling) and not self.driver.left_out(node_id):
                 self._settle(node)
                 continue
             if isinstance(node, ExitHandlerPlan):
@@ -346,8 +347,10 @@ class _LocalRun:
 
     def _skip(self, node_id: str, reason: str) -> None:
         node = self.scheduler.nodes[node_id]
+        left_out = self.driver.left_out(node_id)
         effect = isinstance(node, StepPlan) and node.effect is not None
-        withheld = effect and node_id not in self.scheduler.untaken
+        withheld = effect and not left_out and node_id not in self.scheduler.untaken
+        reason = left_out or reason
         self.results[node_id] = StepResult(node_id, SKIPPED, reason, withheld=withheld)
         self.skipped.append(
             NewExecution(

@@ -31,17 +31,15 @@ class PartialDriver(Driver):
 
     def drive(self, node: AnyNode) -> Drive:
         """See `Driver.drive`; what is left out has neither a task nor a source."""
-        if self.scope.leaves_out(node.id):
-            return self._left_out(node)
+        left_out = self.left_out(node.id)
+        if left_out:
+            return Drive(self._unexecuted(node, {}, left_out), NO_KEY, left_out)
         return self._taken(node) if self.scope.takes(node.id) else super().drive(node)
 
-    def leaves_out(self, node_id: str) -> bool:
-        """See `Driver.leaves_out`."""
-        return bool(self.scope.leaves_out(node_id))
-
-    def _left_out(self, node: AnyNode) -> Drive:
-        reason = f"left out by {self.scope.leaves_out(node.id)}"
-        return Drive(self._unexecuted(node, {}, reason), NO_KEY, reason)
+    def left_out(self, node_id: str) -> str:
+        """See `Driver.left_out`."""
+        option = self.scope.leaves_out(node_id)
+        return f"left out by {option}" if option else ""
 
     def _taken(self, node: AnyNode) -> Drive:
         """Reuse what the node would make today where that is known, else what it made last."""

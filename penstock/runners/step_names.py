@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from penstock.pipeline.errors import ParameterError, listing, nearest
 from penstock.pipeline.iterations import NUMBERS, unnumbered
-from penstock.pipeline.plan import LoopPlan, Plan, every_node
+from penstock.pipeline.plan import Json, LoopPlan, Plan, every_node
+from penstock.pipeline.runner import RunRequest
 
 
 def check_names(option: str, names: Iterable[str], plan: Plan) -> None:
@@ -23,8 +24,19 @@ def check_names(option: str, names: Iterable[str], plan: Plan) -> None:
                 f"{option} {name}: pipeline {plan.name!r} has no step {step!r}.{nearest(step, known)} "
                 f"It has: {listing(known)}."
             )
-        if step != name:
-            _check_numbers(option, name, loops_around(step, plan))
+
+
+def check_numbers(request: RunRequest, plan: Plan) -> None:
+    """Refuse the number of an item that a loop over a run parameter or a written list hasn't.
+
+    Raises:
+        ParameterError: With the option, the name and the numbers there are.
+    """
+    for option, names in {"--refresh": request.refresh, **request.selection.options()}.items():
+        for name in names:
+            step = unnumbered(name)
+            if step != name:
+                _check_numbers(option, name, loops_around(step, plan), request.parameters)
 
 
 def loops_around(step: str, plan: Plan) -> list[LoopPlan]:
@@ -38,7 +50,7 @@ def covers(name: str, step: str) -> bool:
     return step == name or step.startswith(f"{name}[")
 
 
-def _check_numbers(option: str, name: str, loops: list[LoopPlan]) -> None:
+def _check_numbers(option: str, name: str, loops: list[LoopPlan], given: Mapping[str, Json]) -> None:
     numbers = [int(number[1:-1]) for number in NUMBERS.findall(name)]
     step = unnumbered(name)
     if not loops:
@@ -46,10 +58,12 @@ def _check_numbers(option: str, name: str, loops: list[LoopPlan]) -> None:
             f"{option} {name}: step {step!r} is in no loop, so it has no items. Write {option} {step}."
         )
     if len(numbers) > len(loops):
-        raise ParameterError(f"{option} {name}: step {step!r} is in {len(loops)} loop(s), got {len(numbers)} numbers.")
+        count = f"{len(loops)} loop" + ("s" if len(loops) > 1 else "")
+        raise ParameterError(f"{option} {name}: step {step!r} is in {count}, got {len(numbers)} numbers.")
     for number, loop in zip(numbers, loops, strict=False):
-        if isinstance(loop.items, list) and number >= len(loop.items):
+        items = given.get(loop.items["$run"]) if isinstance(loop.items, dict) and "$run" in loop.items else loop.items
+        if isinstance(items, list) and number >= len(items):
+            there = f"numbered from 0 to {len(items) - 1}" if items else "an empty list"
             raise ParameterError(
-                f"{option} {name}: loop {loop.id!r} has {len(loop.items)} items, numbered from 0 to "
-                f"{len(loop.items) - 1}, and no item {number}."
+                f"{option} {name}: loop {loop.id!r} has no item {number}; it has {len(items)}, {there}."
             )

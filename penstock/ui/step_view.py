@@ -37,6 +37,8 @@ def step_detail(step: ExecutionRecord, parameters: Mapping[str, Any], log: str) 
         facts.add_row("reused from", step.cached_from)
     facts.add_row("started", formats.local_time(step.started))
     facts.add_row("took", took(step.started, step.ended))
+    if "items" in step.facts:
+        facts.add_row("items", Text("\n".join(f"[{number}] {item}" for number, item in enumerate(step.facts["items"]))))
     facts.add_row("cost", cost(step.facts))
     facts.add_row("log", formats.place(log) if log else "none")
     parts: list[RenderableType] = [facts]

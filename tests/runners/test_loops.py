@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from penstock.metadata.store import MlmdStore
+from penstock.pipeline import ParameterError
 from penstock.pipeline.runner import Selection
 from tests.runners.conftest import Project, Recorder
 
@@ -554,3 +556,84 @@ def test_selection_of_a_looped_step_is_all_items_or_one(project: Project) -> Non
         "make": "COMPLETE", "for_each-1": "COMPLETE", "train[0]": "COMPLETE", "train[1]": "CACHED",
         "train[2]": "COMPLETE", "pick": "COMPLETE",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        (
+            {"refresh": ("train[3]",)},
+            "--refresh train[3]: loop 'for_each-1' has no item 3; it has 3, numbered from 0 to 2.",
+        ),
+        (
+            {"refresh": ("make[0]",)},
+            "--refresh make[0]: step 'make' is in no loop, so it has no items. Write --refresh make.",
+        ),
+        (
+            {"selection": Selection(only=("trian[0]",))},
+            "--only trian[0]: pipeline 'wired' has no step 'trian'. Did you mean 'train'? "
+            "It has: make, for_each-1, train, pick.",
+        ),
+        (
+            {"selection": Selection(skip=("train[0][1]",))},
+            "--skip train[0][1]: step 'train' is in 1 loop, got 2 numbers.",
+        ),
+    ],
+)
+def test_item_that_is_not_there_is_refused(project: Project, request_: dict[str, Any], told: str) -> None:
+    project.write(SWEEP)
+
+    with pytest.raises(ParameterError) as raised:
+        project.run(**request_)
+
+    assert str(raised.value) == told
+
+
+EFFECTS = (
+    STEPS
+    + """
+@component(effects=True)
+def push(note: Input[Note], *, log: str) -> None:
+    with open(log, "a") as file:
+        file.write(get(note))
+
+
+@pipeline
+def wired(log: str, least: float = 0.0):
+    first = train(rate=0.5)
+    with when(first.value.value > least.value):
+        good = follow(note=first.model)
+        push(note=good.more, log=log)
+    with for_each([1, 9]) as bar:
+        with when(first.value.value > bar.value):
+            push(id="each", note=first.model, log=log)
+"""
+)
+
+
+def test_effect_of_a_branch_that_is_not_taken_is_not_withheld(project: Project, tmp_path: Path) -> None:
+    project.write(EFFECTS)
+
+    result = project.run(log=str(tmp_path / "log"), least=7.0)
+
+    assert (result["push"].state, result["push"].withheld) == ("SKIPPED", False)
+    assert [(result[f"each[{n}]"].state, result[f"each[{n}]"].withheld) for n in (0, 1)] == [
+        ("COMPLETE", False), ("SKIPPED", False),
+    ]  # fmt: skip
+
+
+def test_effect_that_a_selection_leaves_out_is_not_withheld(project: Project, tmp_path: Path) -> None:
+    project.write(EFFECTS)
+
+    result = project.run(log=str(tmp_path / "log"), selection=Selection(last=("train",)))
+
+    assert [step.id for step in result.steps.values() if step.withheld] == []
+    assert result["push"].reason == "left out by --to train"
+
+
+def test_effect_that_a_failure_keeps_from_happening_is_withheld(project: Project, tmp_path: Path) -> None:
+    project.write(EFFECTS.replace("rate=0.5", "rate=-1.0"))
+
+    result = project.run(log=str(tmp_path / "log"), least=7.0)
+
+    assert result["push"].withheld

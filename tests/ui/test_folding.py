@@ -22,7 +22,7 @@ def test_few_items_are_rows_of_their_own() -> None:
 def test_many_items_are_one_row_but_for_those_to_be_looked_at() -> None:
     rows = [("gen", "COMPLETE"), *((f"train[{n}]", "FAILED" if n == 3 else "COMPLETE") for n in range(8))]
 
-    gen, items, failed = fold(rows, lambda row: row)
+    _, items, failed = fold(rows, lambda row: row)
 
     assert isinstance(items, Fold)
     assert items.name == "train[7 of 8 items]"
