@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _DIGIT_0, _DOT, _LOWER_E, _UPPER_E, _MINUS, _PLUS = (ord(c) for c in "0.eE-+")
-_BLANKS = np.array([ord(" "), ord("\t")], dtype=np.uint8)
+_IS_BLANK = np.isin(np.arange(256), [ord(" "), ord("\t")])
 _PROBE = 64
 _INTEGER = r"^-?[0-9]+$"
 _TWO_63 = float(2**63)
@@ -118,7 +118,7 @@ def _has_code(texts: pa.StringArray) -> bool:
 
 def _trimmed(cells: pa.StringArray) -> pa.StringArray:
     data, starts, ends = _bytes_of(cells)
-    if np.isin(data[starts], _BLANKS).any() or np.isin(data[ends - 1], _BLANKS).any():
+    if _IS_BLANK[data[starts]].any() or _IS_BLANK[data[ends - 1]].any():
         return pc.ascii_trim_whitespace(cells)
     return cells
 
