@@ -136,6 +136,7 @@ def collection_document(found: Collection, layout: Layout, *, done: bool) -> dic
         "bytes": found.size,
         "artifacts": [artifact_document(each, layout) for each in found.artifacts],
         "leftovers": list(found.leftovers),
+        "logs": list(found.logs),
         "kept_runs": found.kept_runs,
         "kept_pushed": [each.id for each in found.pushed],
     }

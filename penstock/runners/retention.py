@@ -1,4 +1,4 @@
-"""What may be deleted of a root: artifacts that no kept run, no pushed model and no live run holds on to."""
+"""What may be deleted of a root: artifacts that no kept run, pushed model or live run holds, and old runs' logs."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class Collection:
         artifacts: Whose files go, and that are marked DELETED.
         folders: Absolute paths of what goes: the artifacts' folders, and leftovers that no execution stands for.
         leftovers: Those of `folders` that belong to no artifact: staging of dead runs, files of deleted artifacts.
+        logs: Those of `folders` that hold plan, events and logs of runs that are not kept and made nothing that stays.
         size: Bytes of all of it.
         kept_runs: How many runs are kept.
         pushed: Pushed models whose destination still holds them, so that their ancestry is kept.
@@ -50,6 +51,7 @@ class Collection:
     artifacts: tuple[ArtifactRecord, ...]
     folders: tuple[str, ...]
     leftovers: tuple[str, ...]
+    logs: tuple[str, ...]
     size: int
     kept_runs: int
     pushed: tuple[ArtifactRecord, ...]
@@ -69,8 +71,10 @@ def plan_collection(store: MetadataStore, layout: Layout, policy: Policy, now: f
     going = {each.id for each in doomed}
     spared = {each.execution for each in inside if each.id not in going}
     leftovers = tuple(_leftovers(store, layout, live, busy))
-    folders = (*dict.fromkeys(_folders(layout, doomed, spared)), *leftovers)
-    return Collection(doomed, folders, leftovers, sum(map(size_of, folders)), len(kept), pushed)
+    needed = kept | {each.run for each in inside if each.id not in going}
+    logs = tuple(_logs(layout, needed, {run.id for run in runs if run.pipeline in busy}))
+    folders = (*dict.fromkeys(_folders(layout, doomed, spared)), *leftovers, *logs)
+    return Collection(doomed, folders, leftovers, logs, sum(map(size_of, folders)), len(kept), pushed)
 
 
 def collect(store: MetadataStore, layout: Layout, collection: Collection) -> None:
@@ -157,6 +161,14 @@ def _leftovers(store: MetadataStore, layout: Layout, live: set[str], busy: set[s
         folder = layout.execution(artifacts[0].pipeline, artifacts[0].step, execution)
         if all(each.state == "DELETED" for each in artifacts) and os.path.isdir(folder):
             yield folder
+
+
+def _logs(layout: Layout, needed: set[str], busy: set[str]) -> Iterator[str]:
+    """Yield the folders of runs whose logs and events nobody needs; records of them stay in the store."""
+    folder = os.path.dirname(layout.run("-"))
+    for run in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        if run not in needed and run not in busy and lock_holder(layout, run) is None:
+            yield os.path.join(folder, run)
 
 
 def stale_staging(layout: Layout, live: set[str]) -> list[str]:

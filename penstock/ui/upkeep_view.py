@@ -31,7 +31,8 @@ def collection_view(found: Collection, *, done: bool) -> RenderableType:
     if len(found.artifacts) > SHOWN:
         parts.append(Text(f"and {len(found.artifacts) - SHOWN} more"))
     counted = formats.counted(len(found.artifacts), "artifact")
-    left = f" and {formats.counted(len(found.leftovers), 'leftover')}" if found.leftovers else ""
+    left = f", {formats.counted(len(found.leftovers), 'leftover')}" if found.leftovers else ""
+    left += f", logs of {formats.counted(len(found.logs), 'run')}" if found.logs else ""
     verb = "Deleted" if done else "Would delete"
     parts.append(Text(f"{verb} {counted}{left}: {formats.size(found.size)}. The rest belongs to {kept}{pushed}."))
     if not done:

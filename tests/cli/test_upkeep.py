@@ -21,7 +21,7 @@ def test_gc_says_first_and_deletes_with_yes(toy: Shell):
     done = toy("gc", "--keep-runs", "1", "--yes", "--json")
 
     assert said.code == done.code == 0
-    assert "Would delete 4 artifacts: " in said.out
+    assert "Would delete 4 artifacts, logs of 1 run: " in said.out
     assert "Nothing was deleted. Do it with: --yes" in said.out
     assert done.json()["deleted"] is True
     assert done.json()["bytes"] > 0

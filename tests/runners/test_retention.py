@@ -52,6 +52,11 @@ def texts(found: Collection, project: Project) -> set[str]:
     return {Path(project.layout.absolute(each.uri), "note.txt").read_text() for each in found.artifacts}
 
 
+def bytes_of_runs(project: Project) -> int:
+    folders = (project.root / "artifacts", project.root / "runs")
+    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
 def test_what_only_older_runs_used_is_deleted(project: Project) -> None:
     project.write(CHAIN)
     old = project.run(text="old")
@@ -59,10 +64,10 @@ def test_what_only_older_runs_used_is_deleted(project: Project) -> None:
 
     found = doomed(project, Policy(keep_runs=1))
     assert texts(found, project) == {"old", "old."}
-    before = sum(path.stat().st_size for path in (project.root / "artifacts").rglob("*") if path.is_file())
+    before = bytes_of_runs(project)
     doomed(project, Policy(keep_runs=1), do=True)
 
-    after = sum(path.stat().st_size for path in (project.root / "artifacts").rglob("*") if path.is_file())
+    after = bytes_of_runs(project)
     assert before - after == found.size > 0
     assert not Path(old["make"].outputs["note"][0]).exists()
     assert project.text(new, "follow", "more") == "new."
@@ -200,3 +205,36 @@ def test_earlier_version_that_still_stands_is_live(project: Project, tmp_path: P
     found = doomed(project, Policy(keep_runs=1))
 
     assert texts(found, project) == {"2", str(tmp_path / "serving" / "2")}
+
+
+def run_folders(project: Project) -> set[str]:
+    return {path.name for path in (project.root / "runs").iterdir()}
+
+
+def test_logs_and_events_of_runs_that_are_not_kept_go_with_their_bytes_counted(project: Project) -> None:
+    project.write(CHAIN)
+    old = project.run(text="old")
+    new = project.run(text="new")
+    size = sum(path.stat().st_size for path in (project.root / "runs" / old.id).rglob("*") if path.is_file())
+
+    planned = doomed(project, Policy(keep_runs=1))
+    before = run_folders(project)
+    done = doomed(project, Policy(keep_runs=1), do=True)
+
+    assert planned.logs == done.logs == (str(project.root / "runs" / old.id),)
+    assert planned.size > size > 0
+    assert before == {old.id, new.id}
+    assert run_folders(project) == {new.id}
+
+
+def test_logs_of_a_run_that_made_what_a_kept_run_uses_stay(project: Project) -> None:
+    project.write(CHAIN)
+    maker = project.run(text="a")
+    idle = project.run(text="a")
+    user = project.run(text="a")
+
+    doomed(project, Policy(keep_runs=1), do=True)
+
+    assert run_folders(project) == {maker.id, user.id}
+    assert idle.id not in run_folders(project)
+    assert set(project.states(project.run(text="a")).values()) == {"CACHED"}
