@@ -150,6 +150,23 @@ def statistics(path: str, folder: str, workers: int) -> str:
     return digest_statistics(folder)
 
 
+def leakage(path: str, folder: str, workers: int) -> str:
+    """Describe examples and look for every kind of leakage in the same pass."""
+    from penstock.artifacts import Examples, ExampleStatistics
+    from penstock.components import LeakageChecks, StatisticsGen
+    from penstock.pipeline import Beam
+
+    checks = LeakageChecks(
+        max_duplicate_fraction=0.0,
+        group_features=["company"],
+        time_feature="trip_start_timestamp",
+        label="payment_type",
+    )
+    statistics = ExampleStatistics(folder)
+    StatisticsGen(examples=Examples(path), statistics=statistics, leakage=checks, beam=Beam(workers=workers))
+    return ""
+
+
 def imports_of_ingestion(*_: Any) -> str:
     """Import what ingestion needs."""
     from penstock.components.ingestion import csv_example_gen, ingestion_beam  # noqa: F401
@@ -196,6 +213,7 @@ SIDES: dict[str, tuple[Callable[[str, str, int], str], Callable[..., str]]] = {
     "ingestion": (ingestion, imports_of_ingestion),
     "limit_of_statistics": (limit_of_statistics, imports_of_statistics),
     "statistics": (statistics, imports_of_statistics),
+    "leakage": (leakage, imports_of_statistics),
     "start_of_a_worker": (start_of_a_worker, imports_of_ingestion),
 }
 
@@ -356,6 +374,10 @@ class DataPlane:
                 "ingestion_imports_cpu_s": found.imports_cpu_s,
                 "statistics_imports_cpu_s": described.imports_cpu_s,
             }
+            if rows == ROWS:
+                leaks = measured("leakage", self.examples(path), times=times)
+                self.report.tell("statistics_with_leakage_cpu_s_1.5M", leaks.cpu_s)
+                self.report.figures["statistics_with_leakage_peak_mb_1.5M"] = leaks.peak_mb
             for step, took in (("ingestion", found), ("statistics", described)):
                 self.report.figures[f"{step}_us_a_row_{name}"] = round(1e6 * took.cpu_s / rows, 3)
         self._constant()
