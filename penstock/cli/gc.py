@@ -40,7 +40,7 @@ def gc(
     root: options.Root = None,
     as_json: options.Json = False,
 ) -> None:
-    """Delete what no kept run used, old runs' logs too. Pushed models that still stand, and all they came from, are kept."""
+    """Delete what no kept run used, old runs' logs too. Pushed models that still stand, and their origins, are kept."""
     kept = keep_runs if keep_runs is not None else 0 if older_than else DEFAULT_KEPT
     policy = Policy(kept, _seconds(older_than) if older_than else None)
     with open_root(root) as opened:
