@@ -8,14 +8,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.artifacts import ExampleAnomalies, ExampleStatistics, Schema
 from penstock.components import ExampleValidator, LeakageChecks, StatisticsGen, StatsOptions
 from penstock.components.validation import label_tables, sorted_runs
+from penstock.components.validation.anomalies import Validation
 from penstock.components.validation.dataset_statistics import describe_table
 from penstock.components.validation.label_tables import Labels, NumberTable, TextTable, avoided_errors
 from penstock.components.validation.leakage_report import read_leakage
-from penstock.components.validation.leakage_validation import leaks_in
+from penstock.components.validation.leakage_validation import add_leaks, leaks_in
 from penstock.components.validation.schema_inference import infer_schema
 from penstock.components.validation.sorted_runs import Overlap, SortedRuns, count_up_to, overlaps
 from penstock.data import protos
@@ -264,6 +266,26 @@ def test_a_label_with_too_many_values_is_told_not_passed_over(tmp_path, leaks):
     assert prediction.unmeasured == {
         "label": "the label has more distinct values than classes can, or no feature could predict it"
     }
+
+
+def test_what_could_not_be_checked_is_noted(tmp_path):
+    table = pa.table({"x": np.arange(500), "label": [str(i) for i in range(500)]})
+    statistics = _described(tmp_path, {"train": table}, LeakageChecks(max_duplicate_fraction=0.0, label="label"))
+
+    found = add_leaks({"train": Validation(schema_pb2.Schema())}, read_leakage(statistics.path))
+
+    assert found["train"].notes == (
+        "leakage between splits was not checked: there is no other split.",
+        "whether a feature gives the label 'label' away was not checked: the label has more distinct values than "
+        "classes can, or no feature could predict it.",
+    )
+
+
+def test_splits_without_rows_leak_nothing(leaks):
+    everything = {"max_duplicate_fraction": 0.0, "group_features": ["patient"], "time_feature": "t", "label": "patient"}
+
+    assert leaks(held_out=EVAL.slice(0, 0), **everything) == []
+    assert leaks(train=TRAIN.slice(0, 0), **everything) == []
 
 
 @pytest.fixture

@@ -47,15 +47,23 @@ def add_leaks(validations: Mapping[str, Validation], report: LeakageReport) -> d
     for leak in leaks_in(report):
         if leak.split in found:
             found[leak.split] = with_finding(found[leak.split], leak.feature, leak.finding, AnomalyInfo.ERROR)
-    prediction = report.prediction
-    if prediction is not None and prediction.split in found:
-        notes = [
-            f"whether {name!r} gives the label {prediction.label!r} away was not checked: {why}."
-            for name, why in prediction.unmeasured.items()
-        ]
-        validation = found[prediction.split]
-        found[prediction.split] = replace(validation, notes=(*validation.notes, *notes))
+    for split, note in _unchecked(report):
+        if split in found:
+            found[split] = replace(found[split], notes=(*found[split].notes, note))
     return found
+
+
+def _unchecked(report: LeakageReport) -> Iterator[tuple[str, str]]:
+    compared = report.max_duplicate_fraction is not None or report.group_features or report.time_feature
+    if compared and len(report.split_order) == 1:
+        yield report.split_order[0], "leakage between splits was not checked: there is no other split."
+    prediction = report.prediction
+    if prediction is None:
+        return
+    for name, why in prediction.unmeasured.items():
+        label = prediction.label
+        what = f"a feature gives the label {label!r}" if name == label else f"{name!r} gives the label {label!r}"
+        yield prediction.split, f"whether {what} away was not checked: {why}."
 
 
 def _shared(shared: Shared, what: str, bound: float) -> Iterator[Leak]:
