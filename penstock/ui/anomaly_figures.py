@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0.anomalies_pb2 import Anomalies, AnomalyInfo, D
 
 from penstock.data import protos
 from penstock.ui import formats
-from penstock.ui.feature_figures import FeatureFigures
+from penstock.ui.feature_figures import FeatureFigures, shown_value
 from penstock.ui.shown import EVERYTHING, Shown
 from penstock.ui.statistics_sides import sides_of
 
@@ -192,8 +192,11 @@ def in_words(figures: FeatureFigures) -> str:
     if figures.unique is not None:
         told.append(f"{figures.unique:,} distinct")
     if figures.top:
-        shares = [(value, min(count / (figures.values or 1.0), 1.0)) for value, count in figures.top[:TOP_VALUES]]
-        shown = [f"{formats.shortened(value, TEXT_LENGTH)} {formats.percent(share)}" for value, share in shares]
+        shown = [
+            f"{formats.shortened(shown_value(value), TEXT_LENGTH)} "
+            f"{formats.percent(min(count / (figures.values or 1.0), 1.0))}"
+            for value, count in figures.top[:TOP_VALUES]
+        ]
         told.append(f"such as {', '.join(shown)}")
     return "; ".join(told)
 

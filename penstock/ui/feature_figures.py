@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from penstock.components.validation.feature_view import FeatureView
+from penstock.components.validation.value_counts import INVALID_UTF8, LONG_VALUE
 from penstock.ui import formats
 
 VALUE_LENGTH = 80
@@ -17,6 +18,7 @@ MOST_VALUES = 20
 """Frequent values that are listed."""
 
 RANKED = 3
+STAND_INS = {INVALID_UTF8: "(not UTF-8)", LONG_VALUE: "(over a kilobyte)"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,14 @@ class FeatureFigures:
         return None if self.zeros is None else self.zeros / self.values if self.values else 0.0
 
     @property
+    def values_a_row(self) -> str:
+        """How many values a row holds, such as "0 to 3"; "" where it is always one."""
+        if not self.is_list:
+            return ""
+        least, most = self.least_values, self.most_values
+        return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+    @property
     def is_list(self) -> bool:
         """Whether rows hold several values, or none."""
         return self.count > 0 and (self.least_values, self.most_values) != (1, 1)
@@ -107,8 +117,15 @@ def document_of(figures: FeatureFigures) -> dict[str, Any]:
     return described
 
 
+def shown_value(value: str) -> str:
+    """Return a frequent value as people read it: TFDV's stand-ins in words, an empty one in quotation marks."""
+    return STAND_INS.get(value, value) or "“”"
+
+
 def _further(view: FeatureView) -> Iterator[tuple[str, str]]:
-    """Yield the custom statistics that are a number, a text or a ranking; those that are histograms are not told."""
+    """Yield how many values are NaN, and the custom statistics that are a number, a text or a ranking."""
+    if view.nans:
+        yield "NaN", f"{view.nans:,}"
     for each in view.statistics.custom_stats:
         kind = each.WhichOneof("val")
         name = formats.visible(each.name.replace("_", " "), VALUE_LENGTH)

@@ -19,6 +19,12 @@ from penstock.components.validation.feature_view import FeatureView
 from penstock.ui.cumulative_shares import Cumulative
 from penstock.ui.statistics_sides import Side, feature_names
 
+IDENTIFYING = 0.9
+"""Strings of which such a share is distinct are identifiers, and aren't compared."""
+
+FEWEST_IDENTIFIERS = 100
+"""Fewer distinct strings may all differ by chance."""
+
 
 @dataclass(frozen=True)
 class SideDistance:
@@ -85,12 +91,19 @@ def greatest_by_feature(found: Iterable[SideDistance]) -> dict[str, SideDistance
 
 def _distance(before: Side, after: Side, name: str) -> SideDistance | None:
     left, right = before.views[name], after.views[name]
+    if _identifies(left) and _identifies(right):
+        return None
     if left.strings and right.strings:
         value, apart = l_infinity(left.strings, right.strings)
         divergence = jensen_shannon_of_counts(left.strings, right.strings)
         return SideDistance(name, before.label, after.label, divergence, apart, value)
     measured = _of_numbers(left, right)
     return None if measured is None else SideDistance(name, before.label, after.label, measured)
+
+
+def _identifies(view: FeatureView) -> bool:
+    """Say whether nearly every value is another one: identifiers differ on any two sides, which says nothing."""
+    return view.distinct is not None and view.distinct >= max(IDENTIFYING * view.values, FEWEST_IDENTIFIERS)
 
 
 def _of_numbers(left: FeatureView, right: FeatureView) -> float | None:

@@ -181,7 +181,9 @@ def test_many_sides_are_drawn_below_each_other(tmp_path: Path):
         ({"a": [float("nan"), float("inf")]}, "There is no finite number."),
         ({"a": [5, 5]}, "int"),
         ({"a": [[], [1, 2], None]}, "0 to 2 values a row"),
-        ({"a": [b"\xff\xfe"]}, "__BYTES_VALUE__"),
+        ({"a": [b"\xff\xfe"]}, "(not UTF-8)"),
+        ({"a": [[1, 2], [3, 4]]}, "2 values a row"),
+        ({"a": [float("nan"), 1.0]}, "NaN: 1"),
         ({"a": [""]}, "“”"),
     ],
 )

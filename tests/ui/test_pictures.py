@@ -126,6 +126,13 @@ def test_the_feature_that_changed_is_furthest_apart(two_splits: Shown):
     assert lines[lines.index("furthest apart") + 2].split()[:4] == ["fare", "train", "and", "eval"]
 
 
+def test_identifiers_are_not_compared(tmp_path: Path):
+    names = [[f"user-{place + start}" for place in range(200)] for start in (0, 200)]
+    shown = described.statistics(tmp_path, {"train": {"user": names[0]}, "eval": {"user": names[1]}})
+
+    assert "furthest apart" not in described.text(statistics.render([shown]))
+
+
 def test_a_feature_that_one_split_lacks_says_so(tmp_path: Path):
     shown = described.statistics(tmp_path, {"train": {"a": [1], "b": [2]}, "eval": {"a": [1]}})
 

@@ -13,7 +13,7 @@ from penstock.ui import formats
 from penstock.ui.comparison_tables import correlated, further, furthest, leaking
 from penstock.ui.correlations import correlations_of
 from penstock.ui.distribution_sketch import sketches
-from penstock.ui.feature_figures import FeatureFigures, document_of
+from penstock.ui.feature_figures import FeatureFigures, document_of, shown_value
 from penstock.ui.fitting_table import Cell, Column, FittingTable
 from penstock.ui.leakage_figures import leakage_rows
 from penstock.ui.shown import EVERYTHING, Shown, Wish
@@ -143,7 +143,7 @@ def _rows(name: str, sides: Sequence[Side], columns: Sequence[Column]) -> Iterat
         label = side.label if len(sides) > 1 else ""
         figures = side.figures.get(name)
         if figures is None:
-            yield [shown, label, Text("not there", "yellow"), *[""] * (len(columns) - 3)]
+            yield [shown, label, *[""] * (len(columns) - 3), Text("not there", "yellow")]
             continue
         cells = _cells(figures) | {"distribution": Text(drawn[place], "cyan")}
         yield [shown, label, *(cells.get(column.name, "") for column in columns[2:])]
@@ -157,7 +157,7 @@ def _cells(figures: FeatureFigures) -> dict[str, Cell]:
         "type": figures.kind,
         "count": formats.number(figures.count),
         "missing": Text(formats.percent(share), style),
-        "values a row": f"{figures.least_values:,} to {figures.most_values:,}" if figures.is_list else "",
+        "values a row": figures.values_a_row,
         **{name: formats.measure(value) if value is not None else "" for name, value in measured.items()},
         "zeros": formats.percent(figures.zero_share) if figures.zero_share is not None else "",
         "unique": formats.number(figures.unique) if figures.unique is not None else "",
@@ -170,6 +170,6 @@ def _cells(figures: FeatureFigures) -> dict[str, Cell]:
 def _most_frequent(figures: FeatureFigures) -> str:
     total = figures.values or 1.0
     return ", ".join(
-        f"{formats.shortened(value, TEXT_LENGTH) or repr(value)} {formats.percent(min(count / total, 1.0))}"
+        f"{formats.shortened(shown_value(value), TEXT_LENGTH)} {formats.percent(min(count / total, 1.0))}"
         for value, count in figures.top[:TOP_VALUES]
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from penstock.ui import formats
 from penstock.ui.distribution_bins import Bins
+from penstock.ui.feature_figures import shown_value
 from penstock.ui.page.markup import Markup, joined, tag
 
 WIDTH = 400
@@ -15,7 +16,7 @@ STRIP_HEIGHT = 30
 MOST_OVERLAID = 3
 """More sides than that are drawn below each other."""
 
-COLOURS = 6
+COLOURS = 8
 """Sides beyond take the colours anew."""
 
 NARROWEST = 0.012
@@ -125,7 +126,7 @@ def value_bars(values: Sequence[str], shares: Sequence[Sequence[float]], title: 
         role="img",
         class_="bars",
     )
-    names = tag("ol", *(tag("li", value or "“”", title=value) for value in values), class_="values")
+    names = tag("ol", *(tag("li", shown_value(value), title=value) for value in values), class_="values")
     told = [" / ".join(formats.percent(min(side[place], 1.0)) for side in shares) for place in range(len(values))]
     numbers = tag("ol", *(tag("li", each) for each in told), class_="shares")
     return tag("div", names, drawn, numbers, class_=f"ranked of{min(len(shares), 9)}")

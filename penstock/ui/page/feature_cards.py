@@ -93,10 +93,8 @@ def _chips(name: str, found: Sequence[FeatureFigures], beside: Beside) -> Iterat
     missing = max(figures.missing_share for figures in found)
     if missing >= MUCH_MISSING:
         yield tag("span", f"{formats.percent(missing)} missing", class_="chip warning")
-    lists = [figures for figures in found if figures.is_list]
-    if lists:
-        least, most = min(each.least_values for each in lists), max(each.most_values for each in lists)
-        yield tag("span", f"{least:,} to {most:,} values a row", class_="chip")
+    for told in dict.fromkeys(figures.values_a_row for figures in found if figures.is_list):
+        yield tag("span", f"{told} values a row", class_="chip")
     apart = beside.apart.get(name)
     if apart is not None:
         yield tag("span", f"distance {apart.jensen_shannon:.3f}", class_="chip quiet", title=between(apart))

@@ -83,7 +83,7 @@
         const place = svg.dataset.sides.split(" ").map(Number).indexOf(side);
         if (place >= 0) svg.querySelectorAll("path")[place].style.display = shown ? "" : "none";
       }
-      const colour = `s${side % 6}`;
+      const colour = `s${side % 8}`;
       for (const bar of all(`.bars .${colour}`, cards)) bar.style.display = shown ? "" : "none";
       for (const row of all(`.figures .of-s${side}`, cards)) row.style.display = shown ? "" : "none";
     });

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from penstock.ui import formats
-from penstock.ui.feature_figures import FeatureFigures
+from penstock.ui.feature_figures import FeatureFigures, shown_value
 from penstock.ui.page.charts import colour
 from penstock.ui.page.markup import Markup, joined, tag
 from penstock.ui.statistics_sides import Side
@@ -33,7 +33,7 @@ def _unique(figures: FeatureFigures) -> str:
 
 
 def _top(figures: FeatureFigures) -> str:
-    return figures.top[0][0] if figures.top else ""
+    return shown_value(figures.top[0][0]) if figures.top else ""
 
 
 NUMBERS: Mapping[str, Told] = {
@@ -159,7 +159,7 @@ def value_table(name: str, sides: Sequence[Side], values: Sequence[str]) -> Mark
     counts = [dict(side.figures[name].top) if name in side.figures else {} for side in sides]
     head = tag("tr", tag("th", "value"), *(tag("th", side_name(place, side)) for place, side in enumerate(sides)))
     rows = [
-        tag("tr", tag("th", value or "“”", scope="row"),
+        tag("tr", tag("th", shown_value(value), scope="row"),
             *(tag("td", formats.number(own[value]) if value in own else "") for own in counts))
         for value in values
     ]  # fmt: skip
