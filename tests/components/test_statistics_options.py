@@ -3,6 +3,8 @@
 import math
 import pickle
 import sys
+from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -307,6 +309,7 @@ def test_only_the_columns_that_are_needed_are_read():
     [
         ({"sample_rate": 0.0}, "sample_rate=0.0) is out of range: it goes above 0 to 1"),
         ({"num_histogram_buckets": 0}, "num_histogram_buckets=0) is out of range: it goes from 1"),
+        ({"frequency_threshold": -1}, "frequency_threshold=-1) is out of range: it goes from 0 to inf"),
         ({"slice_features": ["zone"]}, "is a list of lists of one or more columns, got 'zone' among them"),
         ({"cross_features": [["a"]]}, "is a list of lists of two columns, got ['a'] among them"),
     ],
@@ -618,3 +621,9 @@ def test_a_file_that_is_no_vocabulary_is_refused(tmp_path, content, told):
         more_of(StatsOptions(), None, [str(tmp_path / "words.txt")])
 
     assert told in str(refused.value)
+
+
+def test_the_documents_tell_every_option():
+    text = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text()
+
+    assert [field.name for field in fields(StatsOptions) if f"`{field.name}`" not in text] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,6 +68,8 @@ class StatsOptions:
         """Check what can be checked without data; what is a run parameter is checked when its value is known."""
         self._check_range("sample_rate", 0.0, 1.0)
         self._check_range("num_top_values", 0, 4096)
+        self._check_range("frequency_threshold", 0, math.inf)
+        self._check_range("weighted_frequency_threshold", 0, math.inf)
         self._check_range("num_rank_histogram_buckets", 1, 4096)
         self._check_range("num_values_histogram_buckets", 1, MAX_QUANTILES)
         self._check_range("num_histogram_buckets", 1, 10_000)
