@@ -181,7 +181,6 @@ def _merged(one, other):
 def test_tables_of_parts_merge_to_that_of_the_whole(rows, cut):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(label_tables, "MOST_BINS", 8)
-        patch.setattr(label_tables, "MOST_PAIRS", 12)
         whole, merged = _tables([rows]), _tables([rows[cut:], rows[:cut]])
 
     assert merged == whole
@@ -191,7 +190,7 @@ def _tables(parts):
     """Return sorted counts by bin and by text of some parts of rows, described apart and merged."""
     found = []
     for part in parts:
-        labels, numbers, texts = Labels(), NumberTable(), TextTable()
+        labels, numbers, texts = Labels(), NumberTable(), TextTable(12)
         for start in range(0, len(part), 7):
             values = pa.array([value for value, _ in part[start : start + 7]], pa.float32())
             codes = labels.add(pa.array([label for _, label in part[start : start + 7]]))
@@ -207,6 +206,10 @@ def _tables(parts):
     tables = [table.by_value(rows, len(labels)) for table in (numbers, texts)]
     order = labels.add(pa.array(sorted({label for part in parts for _, label in part}), pa.string()))
     return [None if table is None else sorted(table[:, order].tolist()) for table in tables]
+
+
+def test_wide_tables_count_fewer_pairs_a_column():
+    assert [label_tables.most_pairs(columns) for columns in (0, 1, 100, 500)] == [20_000, 20_000, 20_000, 4_000]
 
 
 def test_values_that_tell_nothing_avoid_no_errors():

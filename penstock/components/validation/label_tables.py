@@ -16,7 +16,9 @@ import pyarrow as pa
 from penstock.components.validation.ordered_bits import Ordered, ordered
 
 MOST_PAIRS = 20_000
-"""Strings with more distinct pairs of a value and a label are left out."""
+"""Strings with more distinct pairs of a value and a label are left out; with over a hundred columns, with fewer."""
+
+_PAIRS_IN_ALL = 2_000_000
 
 MOST_LABELS = 100
 """Labels with more distinct values aren't classes."""
@@ -28,6 +30,11 @@ ROWS_A_VALUE = 10
 """A value has to occur this often on average: what names each row predicts everything and tells nothing."""
 
 Codes = npt.NDArray[np.int64]
+
+
+def most_pairs(columns: int) -> int:
+    """Return how many distinct pairs of a value and a label are counted of each of some columns."""
+    return min(MOST_PAIRS, _PAIRS_IN_ALL // max(columns, 1))
 
 
 class Labels:
@@ -69,9 +76,14 @@ class Labels:
 
 
 class TextTable:
-    """How often each string, or none, comes with each label."""
+    """How often each string, or none, comes with each label.
 
-    def __init__(self) -> None:
+    Args:
+        most: How many pairs of a string and a label are counted at most.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._counts: Counter[tuple[str | None, int]] = Counter()
         self.crowded = False
 
@@ -93,7 +105,7 @@ class TextTable:
     def _take(self, found: dict[tuple[str | None, int], int]) -> None:
         for pair, count in found.items():
             self._counts[pair] += count
-        self.crowded |= len(self._counts) > MOST_PAIRS
+        self.crowded |= len(self._counts) > self._most
         if self.crowded:
             self._counts.clear()
 

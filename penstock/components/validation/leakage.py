@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.components.validation.cross_statistics import CrossStatistics
-from penstock.components.validation.label_tables import Labels, NumberTable, TextTable
+from penstock.components.validation.label_tables import Labels, NumberTable, TextTable, most_pairs
 from penstock.components.validation.leakage_config import LeakageChecks
 from penstock.components.validation.ordered_bits import ordered, unsigned
 from penstock.components.validation.sorted_runs import Keys, SortedRuns
@@ -110,7 +110,8 @@ class LabelLeakage:
         if pa.types.is_floating(search.columns.field(self._label).type):
             self.crosses = {name: CrossStatistics(name, self._label) for name in kinds}
         else:
-            self.tables = {name: NumberTable() if _is_number(kind) else TextTable() for name, kind in kinds.items()}
+            most = most_pairs(len(kinds))
+            self.tables = {name: NumberTable() if _is_number(kind) else TextTable(most) for name, kind in kinds.items()}
         self.labels = Labels()
         self.rows = 0
 

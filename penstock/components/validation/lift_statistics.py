@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from tensorflow_metadata.proto.v0.statistics_pb2 import CrossFeatureStatistics, LiftSeries
 
-from penstock.components.validation.label_tables import MOST_LABELS, MOST_PAIRS
+from penstock.components.validation.label_tables import MOST_LABELS, most_pairs
 from penstock.components.validation.presence_statistics import lengths_of
 from penstock.data.raw_feature import is_list
 
@@ -33,6 +33,7 @@ class LiftStatistics:
 
     def __init__(self, label: str, features: Sequence[str]) -> None:
         self._label = label
+        self._most = most_pairs(len(features))
         self._rows = 0
         self._labels: Counter[Value] = Counter()
         self._values: dict[str, Counter[Value]] = {name: Counter() for name in features}
@@ -70,7 +71,7 @@ class LiftStatistics:
     def _bound(self) -> None:
         crowded = len(self._labels) > MOST_LABELS
         for name in list(self._pairs):
-            if crowded or max(len(self._pairs[name]), len(self._values[name])) > MOST_PAIRS:
+            if crowded or max(len(self._pairs[name]), len(self._values[name])) > self._most:
                 del self._pairs[name], self._values[name]
         if crowded:
             self._labels = Counter(dict(self._labels.most_common(MOST_LABELS + 1)))
