@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import glob
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,29 +37,50 @@ def list_files(path: str) -> tuple[str, list[str]]:
     """Lists the source files behind a file, a folder (with its subfolders) or a glob.
 
     Hidden names and names that begin with "_" are skipped below the base, unless a file is named outright.
-    `**` in a glob matches any number of folders.
+    `**` in a glob matches any number of folders. Links to folders are followed, but for those that lead back to a
+    folder above themselves. What is neither a file nor a folder, a pipe or a broken link, is listed too: leaving it out
+    silently could be leaving out data.
 
     Returns:
         The absolute base folder and the names relative to it, with "/", sorted; no names when nothing matches.
     """
     full = os.path.abspath(os.path.expanduser(path))
-    if os.path.isfile(full):
-        return os.path.dirname(full), [os.path.basename(full)]
     if os.path.isdir(full):
         return full, sorted(name for name in _walk(full) if not _is_private(name))
+    if os.path.lexists(full):
+        return os.path.dirname(full), [os.path.basename(full)]
     base = _glob_base(full)
-    found = (os.path.relpath(match, base) for match in glob.glob(full, recursive=True) if os.path.isfile(match))
+    matches = [match for match in glob.glob(full, recursive=True) if not os.path.isdir(match)]
+    circles = {folder for folder in {*map(os.path.dirname, matches)} if _goes_in_circles(folder, base)}
+    found = (os.path.relpath(match, base) for match in matches if os.path.dirname(match) not in circles)
     return base, sorted({name for name in map(_posix, found) if not _is_private(name)})
 
 
 def sha256_of(path: str) -> str:
-    """Returns the SHA-256 of a file's content, in hex."""
+    """Returns the SHA-256 of a file's content, in hex.
+
+    Raises:
+        OSError: It can't be read, or is no regular file: reading a pipe could last for ever.
+    """
+    kind = odd_kind(os.stat(path).st_mode)
+    if kind:
+        raise OSError(errno.EINVAL, f"It is a {kind}, no regular file", path)
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(_CHUNK))
     with open(path, "rb", buffering=0) as file:
         while count := file.readinto(buffer):
             digest.update(buffer[:count])
     return digest.hexdigest()
+
+
+def odd_kind(mode: int) -> str:
+    """Returns what a file is that holds no bytes, such as "named pipe"; "" for files, folders and links.
+
+    Args:
+        mode: Its `st_mode`.
+    """
+    kinds = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
+    return kinds.get(stat.S_IFMT(mode), "")
 
 
 def hash_tree(path: str) -> list[FileHash]:
@@ -226,10 +249,39 @@ def _differences(folder: str, entry: FileHash, deep: bool, sealed_ns: int | None
 
 
 def _walk(folder: str) -> Iterator[str]:
-    """Yields every file below a folder, relative to it, with "/"."""
-    for parent, _, names in os.walk(folder, followlinks=False):
-        for name in names:
-            yield _posix(os.path.relpath(os.path.join(parent, name), folder))
+    """Yields every file below a folder, relative to it, with "/"; links are followed that don't lead back up."""
+    real = os.path.realpath(folder)
+    return _below(folder, "", real, frozenset([real]))
+
+
+def _below(folder: str, prefix: str, real: str, above: frozenset[str]) -> Iterator[str]:
+    """Yields the files below one folder of a tree.
+
+    Args:
+        folder: Where it is.
+        prefix: What stands before its files' names, "" or "sub/".
+        real: The folder, links resolved.
+        above: It and the folders above it, links resolved.
+    """
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:  # removed meanwhile
+        return
+    for entry in entries:
+        if not entry.is_dir():
+            yield prefix + entry.name
+            continue
+        inner = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
+        if inner not in above:
+            yield from _below(entry.path, f"{prefix}{entry.name}/", inner, above | {inner})
+
+
+def _goes_in_circles(folder: str, base: str) -> bool:
+    """Says whether the way from a base to a folder below it comes through one place twice, by a link back up."""
+    way = [base]
+    for part in Path(os.path.relpath(folder, base)).parts:
+        way.append(os.path.join(way[-1], part))
+    return len({*map(os.path.realpath, way)}) < len(way)
 
 
 def _glob_base(pattern: str) -> str:

@@ -109,7 +109,10 @@ def _entries(parameter: str, folder: str, names: Iterable[str], memo: HashMemo) 
         try:
             size, sha256 = memo.sha256(path)
         except OSError as error:
-            raise DataError(f"{parameter}: {path} can't be read: {error.strerror}.") from error
+            raise DataError(
+                f"{parameter}: {path} can't be read: {error.strerror}. Put a file there, or pass a path that leaves it "
+                "out."
+            ) from error
         yield TaskFile(path=path, name=name, size=size, sha256=sha256)
 
 

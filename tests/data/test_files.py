@@ -38,6 +38,54 @@ def test_glob_is_relative_to_its_fixed_part(tree):
     assert files.list_files(str(tree / "s*" / "*.csv")) == (str(tree), ["sub/c.csv"])
 
 
+def test_linked_folder_is_listed_and_digested_as_if_it_stood_there(tree, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "d.csv").write_text("d")
+    (tree / "part2").symlink_to(elsewhere)
+
+    _, names = files.list_files(str(tree))
+    before = files.digest_tree(str(tree))
+    (elsewhere / "d.csv").write_text("D")
+
+    assert names == ["a.csv", "b.csv", "part2/d.csv", "sub/c.csv"]
+    assert files.list_files(str(tree / "**" / "*.csv"))[1] == names
+    assert files.digest_tree(str(tree)) != before
+
+
+@pytest.mark.parametrize("target", [".", "..", "../../tree", "../sub"])
+def test_link_that_leads_back_up_adds_nothing(target, tree):
+    (tree / "sub" / "again").symlink_to(target)
+    (tree / "sub" / "d.csv").symlink_to(tree / "a.csv")
+
+    found = [files.list_files(str(tree / end))[1] for end in ("", "**/*.csv")]
+
+    assert found == [["a.csv", "b.csv", "sub/c.csv", "sub/d.csv"]] * 2
+
+
+def test_links_to_each_others_folders_are_followed_once(tree):
+    (tree / "other").mkdir()
+    (tree / "other" / "d.csv").write_text("d")
+    (tree / "other" / "to_sub").symlink_to(tree / "sub")
+    (tree / "sub" / "to_other").symlink_to(tree / "other")
+
+    _, names = files.list_files(str(tree))
+
+    assert names == [
+        "a.csv", "b.csv", "other/d.csv", "other/to_sub/c.csv", "sub/c.csv", "sub/to_other/d.csv",
+    ]  # fmt: skip
+    assert files.list_files(str(tree / "**" / "*.csv"))[1] == names
+
+
+def test_pipe_is_listed_and_never_opened(tree):
+    os.mkfifo(tree / "pipe.csv")
+
+    assert "pipe.csv" in files.list_files(str(tree))[1]
+    assert files.list_files(str(tree / "p*.csv"))[1] == ["pipe.csv"]
+    with pytest.raises(OSError, match="It is a named pipe, no regular file"):
+        files.hash_tree(str(tree))
+
+
 def test_nothing_found_is_an_empty_list(tree):
     assert files.list_files(str(tree / "*.parquet"))[1] == []
     assert files.list_files(str(tree / "absent.csv"))[1] == []

@@ -117,7 +117,10 @@ class Project:
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(self.folder)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(self.folder), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]),
+            },
             start_new_session=True,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -47,6 +48,48 @@ def test_glob_and_file_stand_for_themselves(data: Path, memo: HashMemo) -> None:
 
     assert [file.name for file in globbed.files] == ["b.csv"]
     assert globbed.files == single.files
+
+
+def no_file(kind: str, path: Path) -> None:
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as opened:
+            opened.bind(str(path))
+    else:
+        path.symlink_to("/nowhere.csv")
+
+
+@pytest.mark.parametrize("given", ["data", "data/c.csv", "data/*.csv"])
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("pipe", "It is a named pipe, no regular file"),
+        ("socket", "It is a socket, no regular file"),
+        ("broken link", "No such file or directory"),
+    ],
+)
+def test_what_is_no_file_is_named_and_never_read(
+    kind: str, problem: str, given: str, data: Path, memo: HashMemo
+) -> None:
+    no_file(kind, data / "c.csv")
+
+    with pytest.raises(DataError) as caught:
+        resolve("Gen(data=...)", given, str(data.parent), memo)
+
+    assert str(caught.value) == (
+        f"Gen(data=...): {data}/c.csv can't be read: {problem}. Put a file there, or pass a path that leaves it out."
+    )
+
+
+def test_linked_folder_below_the_path_is_read_too(data: Path, memo: HashMemo, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "d.csv").write_text("d")
+    (data / "part2").symlink_to("../real")
+
+    found = resolve("Gen(data=...)", "data", str(data.parent), memo)
+
+    assert [file.name for file in found.files] == ["a.csv", "b.csv", "part2/d.csv"]
 
 
 def test_same_size_and_mtime_but_other_content_is_another_hash(data: Path, memo: HashMemo) -> None:
