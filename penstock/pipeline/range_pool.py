@@ -53,6 +53,11 @@ class _Answer:
 
 
 @dataclass(frozen=True)
+class _NotBegun:
+    """Stands for the result of a range whose process never got to work."""
+
+
+@dataclass(frozen=True)
 class _Lost:
     """Stands for the result of a range whose process has died."""
 
@@ -143,7 +148,7 @@ class _Crew:
                 self._results[own] = self._attempt(own)
             while own is None or not self._arrived.empty():
                 own, result = self._arrived.get()
-                self._results[own] = result
+                self._results[own] = self._attempt(own) if isinstance(result, _NotBegun) else result
                 self._stopped |= isinstance(result, _Failed | _Lost)
         found = self._results.pop(number)
         return found.value() if isinstance(found, _Answer) else found
@@ -180,7 +185,7 @@ class _Crew:
             try:
                 self._arrived.put((number, helper.ask(self._ranges[number])))
             except (EOFError, OSError):
-                self._arrived.put((number, _Lost(helper.end())))
+                self._arrived.put((number, helper.fate()))
                 return
             except Exception as error:  # the range doesn't pickle
                 self._arrived.put((number, _Failed(error)))
@@ -194,7 +199,7 @@ class _Helper:
         self._connection, theirs = Pipe()
         self._process = _start(theirs)
         theirs.close()
-        self._asked = False
+        self._asked = self._answered = False
         with suppress(OSError):  # it has died; asking it says so
             self._connection.send((sys.path, logging.root.getEffectiveLevel()))
             self._connection.send_bytes(pickled)
@@ -209,7 +214,17 @@ class _Helper:
         self._connection.send(range_)
         self._asked = True
         answer = self._connection.recv_bytes()
+        self._answered = True
         return _Answer(answer) if answer else _Failed()
+
+    def fate(self) -> _Lost | _NotBegun:
+        """Return what became of it, when it has died."""
+        exit_code = self.end()
+        if self._answered or exit_code < 0:
+            return _Lost(exit_code)
+        # Such as work of a notebook, which is no module that another process could import.
+        logging.getLogger(__name__).warning("A data worker could not begin; the step goes on without it.")
+        return _NotBegun()
 
     def end(self) -> int:
         """Let it end, and return its exit code."""

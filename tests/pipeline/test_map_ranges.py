@@ -162,6 +162,22 @@ def test_workers_die_with_a_killed_step(tmp_path: Path) -> None:
     assert alive == []
 
 
+def test_work_that_others_cannot_import_is_done_by_the_step_alone() -> None:
+    script = """
+import os, time
+from penstock.pipeline import range_pool
+def work(number):
+    time.sleep(0.02)
+    return os.getpid()
+print(set(range_pool.map_ranges("Trips", work, range(40), workers=3, patience=0.0)) == {os.getpid()})
+"""
+
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert said.stdout == "True\n"
+    assert "A data worker could not begin; the step goes on without it." in said.stderr
+
+
 def test_what_workers_say_stands_in_the_steps_log() -> None:
     script = "import logging; logging.basicConfig(level=logging.INFO)\n" + SCRIPT
 
