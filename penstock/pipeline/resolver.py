@@ -173,7 +173,8 @@ def looks_here(node: Node, pipeline: str) -> bool:
 def own_products(resolver: Node, nodes: Iterable[Node], followers: set[str]) -> dict[str, list[Channel]]:
     """Return what a pipeline makes of a resolver's types without waiting for the resolver, by output name."""
     step = resolver.arguments["arguments"].get("step") if resolver.arguments["strategy"] != "latest_blessed" else None
-    makers = [node for node in nodes if node.component.reference not in UNMADE and node.id not in followers]
+    others = [node for node in nodes if node.id not in followers and not node.on_exit]
+    makers = [node for node in others if node.component.reference not in UNMADE]
     made = [channel for node in makers if step in (None, node.id) for channel in node.outputs.values()]
     return {
         name: [channel for channel in made if channel.type.TYPE_NAME == wanted.type.TYPE_NAME]

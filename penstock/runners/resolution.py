@@ -6,6 +6,7 @@ followers, never on what happens to be finished: so an unchanged pipeline that r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -51,7 +52,11 @@ class Search:
     def recorded(self, type: str = "", step: str | None = None) -> Iterable[ArtifactRecord]:
         """Return the artifacts there are of a type, the newest first, whose files are there."""
         found = self.store.artifacts(type or self.type, pipeline=self.pipeline)
-        return (each for each in found if step in (None, each.step, unnumbered(each.step)))
+        return (each for each in found if step in (None, each.step, unnumbered(each.step)) and self.is_there(each))
+
+    def is_there(self, artifact: ArtifactRecord) -> bool:
+        """Say whether an artifact's files are where they were recorded."""
+        return artifact.state == "LIVE" and os.path.exists(self.driver.layout.absolute(artifact.uri))
 
     def is_earlier(self, artifact: ArtifactRecord) -> bool:
         """Say whether an artifact is of an earlier run, and another than what this pipeline makes today."""
@@ -94,7 +99,7 @@ def _latest_blessed(search: Search) -> Found:
     for blessing in search.recorded(ModelBlessing.TYPE_NAME, search.arguments.get("step")):
         judged = search.store.execution(blessing.execution) if blessing.properties.get("blessed") == 1 else None
         candidate = _candidate(judged, search.type) if judged else None
-        if candidate is not None and candidate.state == "LIVE" and search.is_earlier(candidate):
+        if candidate is not None and search.is_there(candidate) and search.is_earlier(candidate):
             return [candidate]
     return []
 
@@ -145,7 +150,7 @@ def _of_run(search: Search) -> Found:
         if step in (None, execution.step)
         for records in execution.outputs.values()
         for record in records
-        if record.type == search.type and record.state == "LIVE"
+        if record.type == search.type and search.is_there(record)
     ]
     steps = list(dict.fromkeys(name for name, _ in made))
     if len(steps) > 1:

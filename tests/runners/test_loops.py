@@ -637,3 +637,51 @@ def test_effect_that_a_failure_keeps_from_happening_is_withheld(project: Project
     result = project.run(log=str(tmp_path / "log"), least=7.0)
 
     assert result["push"].withheld
+
+
+def test_gate_inside_a_loop_holds_for_its_own_item(project: Project) -> None:
+    project.write(
+        STEPS
+        + """
+@component(gates="note")
+def inspect(note: Input[Note], report: Output[Note]) -> None:
+    put(report, "seen")
+    if "bad" in get(note):
+        raise GateFailed("bad")
+
+
+@pipeline
+def wired():
+    with for_each(["good", "bad"]) as text:
+        made = make(text=text)
+        inspect(note=made.note)
+        followed = follow(note=made.note)
+    gather(notes=collect(followed.more))
+    gather(notes=collect(made.note), id="ungated", gate=False)
+"""
+    )
+
+    result = project.run()
+
+    assert [result[f"follow[{number}]"].state for number in (0, 1)] == ["COMPLETE", "SKIPPED"]
+    assert result["follow[1]"].reason == "gate inspect[1] refused what it uses"
+    assert result["gather"].reason == "follow[1] was skipped"
+    assert project.text(result, "ungated", "out") == "good+bad"
+
+
+def test_list_may_be_joined_with_single_outputs(project: Project) -> None:
+    project.write(
+        STEPS
+        + """
+@pipeline
+def wired():
+    first = make(text="first")
+    with for_each(["a", "b"]) as text:
+        made = make(text=text, id="more")
+    gather(notes=[first.note, collect(made.note), make(text="last", id="last").note])
+"""
+    )
+
+    result = project.run()
+
+    assert project.text(result, "gather", "out") == "first+a+b+last"

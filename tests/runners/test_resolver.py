@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from typing import Any
 
 import pytest
@@ -396,3 +397,35 @@ def wired(failing: bool):
 
     assert result["Resolver"].state == "COMPLETE"
     assert project.text(result, "train", "model") == "m1.0"
+
+
+def test_artifact_whose_files_are_gone_is_not_resolved(project: Project) -> None:
+    project.write(BASELINE)
+    log = str(project.folder / "pushed")
+    first, second = project.run(log=log, rate=1.0), project.run(log=log, rate=2.0)
+    shutil.rmtree(second["train"].model.path)
+
+    result = project.run(log=log, rate=3.0)
+
+    assert verdict(project, result) == "m3.0 against m1.0"
+    assert first.state == "COMPLETE"
+
+
+def test_exit_handler_that_makes_the_type_is_not_waited_for(project: Project) -> None:
+    project.write(
+        STEPS
+        + """
+from penstock.pipeline import on_exit
+
+
+@pipeline
+def wired():
+    on_exit(make())
+    train(base=Resolver(strategy=latest(step="train"), note=Note).note)
+    follow(note=train(id="other", base=Resolver(strategy=latest(), note=Note, id="any").note).model)
+"""
+    )
+
+    result = project.run()
+
+    assert result.state == "COMPLETE"
