@@ -214,3 +214,46 @@ def test_functions_that_fail_are_told(validator, functions, rule, error, told):
 def test_a_function_without_its_file_is_refused(validator):
     with pytest.raises(ParameterError, match=r'Name it: ExampleValidator\(module_file="trip_rules.py"\)'):
         validator(["trip_rules:fares"])
+
+
+def _with_more():
+    statistics = describe_table(
+        pa.table({"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.0], "z": [1, 1, 0]}),
+        options=StatsOptions(cross_features=[["x", "y"]]),
+    )
+    statistics.datasets[0].features[0].custom_stats.add(name="share_of_round", num=0.4)
+    return statistics.datasets[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "holds", "figures"),
+    [
+        ("custom(x, 'share_of_round') < 0.3", False, ["custom(x, 'share_of_round') = 0.4"]),
+        (
+            "correlation(x, y) > 0.9 and correlation(y, x) > 0.9",
+            True,
+            ["correlation(x, y) = 1", "correlation(y, x) = 1"],
+        ),
+    ],
+)
+def test_custom_statistics_and_correlations_are_figures(rule, holds, figures):
+    found = evaluate(rule, _with_more(), None)
+
+    assert (found.holds, found.figures) == (holds, figures)
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("custom(x, 'share_of_rond') < 1", "Did you mean 'share_of_round'? It has: share_of_round."),
+        (
+            "correlation(x, z) < 1",
+            "hold no correlation of 'x' and 'z'. Ask for it: StatsOptions(cross_features=[['x', ",
+        ),
+    ],
+)
+def test_figures_that_were_not_asked_for_are_named(rule, told):
+    with pytest.raises(ParameterError) as refused:
+        evaluate(rule, _with_more(), None)
+
+    assert told in str(refused.value)

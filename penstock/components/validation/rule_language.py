@@ -76,8 +76,10 @@ FUNCTIONS: dict[str, Callable[[FeatureView], Figure]] = {
 }
 """Figures of a feature by name; None where its type has no such figure."""
 
-TWO_ARGUMENTS = ("frequency", "quantile")
-"""`frequency(payment, "Cash")` is a value's share of all values, `quantile(fare, 0.9)` a quantile in tenths."""
+TWO_ARGUMENTS = ("frequency", "quantile", "custom", "correlation")
+"""`frequency(payment, "Cash")` is a value's share of all values, `quantile(fare, 0.9)` a quantile in tenths,
+`custom(fare, "share_of_round_fares")` a statistic of the user's, `correlation(fare, miles)` one of `cross_features`.
+"""
 
 
 @dataclass
@@ -259,7 +261,9 @@ class _Evaluator:
             )
         if feature not in self.found.features:
             self.found.features.append(feature)
-        figure = self._two_arguments(name, view, node.args[1]) if name in TWO_ARGUMENTS else FUNCTIONS[name](view)
+        figure = (
+            self._two_arguments(name, view, node.args[1], dataset) if name in TWO_ARGUMENTS else FUNCTIONS[name](view)
+        )
         if figure is None:
             raise ParameterError(
                 f"The rule {self._rule!r}: there is no {name} of {feature!r}, which is described as {view.type_name}."
@@ -269,7 +273,13 @@ class _Evaluator:
     def _feature(self, node: ast.expr) -> str:
         return str(node.value) if isinstance(node, ast.Constant) else ast.unparse(node)
 
-    def _two_arguments(self, name: str, view: FeatureView, argument: ast.expr) -> Figure:
+    def _two_arguments(
+        self, name: str, view: FeatureView, argument: ast.expr, dataset: DatasetFeatureStatistics
+    ) -> Figure:
+        if name == "custom":
+            return self._custom(view, self._feature(argument))
+        if name == "correlation":
+            return self._correlation(view.name, self._feature(argument), dataset)
         if name == "frequency":
             if not view.statistics.HasField("string_stats"):
                 return None
@@ -286,6 +296,26 @@ class _Evaluator:
             )
         at = round(position)
         return float(histogram.buckets[at - 1].high_value if at else histogram.buckets[0].low_value)
+
+    def _custom(self, view: FeatureView, statistic: str) -> float:
+        found = view.custom(statistic)
+        if found is None or found.WhichOneof("val") != "num":
+            known = [each.name for each in view.statistics.custom_stats if each.WhichOneof("val") == "num"]
+            raise ParameterError(
+                f"The rule {self._rule!r} names {statistic!r}, which is no number that StatsOptions(custom_statistics="
+                f"...) has told of {view.name!r}.{nearest(statistic, known)} It has: {listing(known)}."
+            )
+        return float(found.num)
+
+    def _correlation(self, left: str, right: str, dataset: DatasetFeatureStatistics) -> float:
+        for cross in dataset.cross_features:
+            names = {".".join(cross.path_x.step), ".".join(cross.path_y.step)}
+            if names == {left, right} and cross.HasField("num_cross_stats"):
+                return float(cross.num_cross_stats.correlation)
+        raise ParameterError(
+            f"The rule {self._rule!r}: the statistics hold no correlation of {left!r} and {right!r}. Ask for it: "
+            f"StatsOptions(cross_features=[[{left!r}, {right!r}]])."
+        )
 
     def _read(self, name: str, figure: float, dataset: DatasetFeatureStatistics) -> float:
         told = name if dataset is self._dataset else f"previous({name})"
