@@ -63,7 +63,7 @@ class AdbcRows(QueryRows):
                 if "Type mismatch" in str(error):
                     raise self.broken_off(done, error, _TYPE_REPAIR) from None
                 raise self.broken_off(done, error) from None
-            yield _as_examples(batch, done + 1)
+            yield _as_examples(batch, done + 1, typed=self._database != "sqlite")
             done += batch.num_rows
 
     def _connected(self) -> Any:
@@ -110,11 +110,13 @@ _TYPE_REPAIR = (
 )
 
 
-def _as_examples(batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
+def _as_examples(batch: pa.RecordBatch, first: int, *, typed: bool) -> pa.RecordBatch:
+    """Returns a driver's batch; where columns have no types of their own, one without a value has none."""
     columns = []
     for field, column in zip(batch.schema, batch.columns, strict=True):
         try:
-            columns.append(_column(column, field.name))
+            empty = not typed and column.null_count == len(column)
+            columns.append(pa.nulls(len(column)) if empty else _column(column, field.name))
         except pa.ArrowInvalid as error:
             raise CellError(
                 f"Rows {first} to {first + len(column) - 1} of the query: column {field.name!r} holds a number that "
