@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import msgspec
 
-from penstock.metadata.artifact_types import Artifact
+from penstock.metadata.artifact_types import STANDARD_TYPES, Artifact
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord
 from penstock.metadata.store import MetadataStore
 from penstock.pipeline.definition import load_symbol
@@ -194,8 +194,9 @@ def effect_gone(reference: str, execution: ExecutionRecord, layout: Layout) -> s
 
 
 def artifact_of(record: ArtifactRecord, layout: Layout) -> Artifact:
-    """Return a recorded artifact as a component's function would see it."""
+    """Return a recorded artifact as a component's function would see it; of a user's own type as a plain one."""
     path = layout.absolute(record.uri)
-    return Artifact(
+    kind = next((each for each in STANDARD_TYPES if record.type == each.TYPE_NAME), Artifact)
+    return kind(
         path, path, dict(record.properties), id=record.id, digest=record.digest, bytes_digest=record.bytes_digest
     )

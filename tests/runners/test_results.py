@@ -74,3 +74,26 @@ def test_a_notebook_shows_a_table_of_steps(project: Project):
 
     assert "<td>make</td><td>COMPLETE</td>" in shown
     assert "ValueError: &lt;bad&gt;" in shown
+
+
+def test_an_output_of_a_standard_type_shows_its_picture_in_a_notebook(project: Project):
+    project.write("""
+from penstock.artifacts import Schema
+
+
+@component
+def imported(schema: Output[Schema], note: Output[Note]) -> None:
+    put(note, "one")
+    with open(f"{schema.path}/schema.pbtxt", "w") as file:
+        file.write('feature { name: "fare" type: FLOAT }')
+
+
+@pipeline
+def wired():
+    imported()
+""")
+
+    run = project.run()
+
+    assert "fare" in run["imported"].schema._repr_html_()
+    assert run["imported"].note._repr_html_() is None
