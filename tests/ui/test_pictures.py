@@ -210,7 +210,7 @@ def test_an_anomaly_of_two_splits_is_told_once(tmp_path: Path):
     told = described.text(anomaly_view.render([shown]))
 
     assert told.count("Odd: It is odd.") == 1
-    assert "Far: train: by 2 eval: by 3" in told
+    assert "  Far:\n    train: by 2\n    eval: by 3" in told
     assert told.startswith("2 errors in train, eval")
 
 

@@ -94,8 +94,10 @@ def _paragraph(
     yield Text.assemble((f"{sign} {first.severity}", style), "  ", (name, "bold"), (f"  {splits}", "dim"))
     for reason, texts in told_by_split(group):
         short = formats.visible(reason.short.removesuffix("."), NAME_LENGTH)
-        told = " ".join(f"{split}: {formats.visible(text, TOLD_LENGTH)}".removeprefix(": ") for split, text in texts)
-        yield Padding(Text(f"{short}: {told}" if told else short), (0, 0, 0, 2))
+        told = [f"{split}: {formats.visible(text, TOLD_LENGTH)}".removeprefix(": ") for split, text in texts]
+        yield Padding(Text(f"{short}: {told[0]}" if len(told) == 1 else f"{short}:"), (0, 0, 0, 2))
+        for line in told if len(told) > 1 else ():
+            yield Padding(Text(line), (0, 0, 0, 4))
     for each in group:
         seen = evidence.get(each.split, {}).get(each.feature)
         if seen is not None:
