@@ -447,7 +447,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     parser.add_argument("--rows", type=int, default=MANY)
-    parser.add_argument("--pairs", type=int, default=2, help="How often one worker is held against two.")
+    parser.add_argument("--pairs", type=int, default=3, help="How often one worker is held against two.")
     parser.add_argument("--be", nargs=4, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.be:

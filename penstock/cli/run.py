@@ -65,7 +65,7 @@ def run(
             "--beam-workers",
             metavar="N",
             min=0,
-            help="Workers of the direct Beam profile; one a core by default, 8 at most.",
+            help="Workers of the direct Beam profile; one a core by default, 4 at most.",
             show_default=False,
         ),
     ] = 0,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import apache_beam
 
 ROWS_COUNTER = ("penstock", "rows")
-MOST_WORKERS = 8
+MOST_WORKERS = 4
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -30,7 +30,7 @@ class Beam:
         runner: Beam's name of the runner. `direct` names the in-process one itself: Beam's `DirectRunner` would
             first try to download another.
         workers: How many ranges, or bundles of a pipeline, the direct profile works on at once; 0 means one a core,
-            `MOST_WORKERS` at most, since each holds some 300 MB.
+            `MOST_WORKERS` at most, since each holds some 300 MB and several steps may run at once.
         options: Pipeline options by Beam's names.
     """
 
