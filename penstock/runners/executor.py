@@ -90,9 +90,14 @@ def _judged(task: Task, before: Surroundings, outcome: Outcome) -> Outcome:
     except UserCodeError as error:
         if outcome.failure is None or outcome.failure.gate:
             return failed(task, error, {})
-        worse = msgspec.structs.replace(outcome.failure, message=f"{outcome.failure.message}. {error}")
-        return msgspec.structs.replace(outcome, failure=worse, reason=f"{outcome.reason}. {error}")
+        worse = msgspec.structs.replace(outcome.failure, message=_both(outcome.failure.message, str(error)))
+        return msgspec.structs.replace(outcome, failure=worse, reason=_both(outcome.reason, str(error)))
     return outcome
+
+
+def _both(first: str, second: str) -> str:
+    """Return two sentences as one text."""
+    return f"{first.removesuffix('.')}. {second}"
 
 
 @dataclass(frozen=True)
@@ -275,7 +280,7 @@ def describe(error: BaseException, task: Task) -> Failure:
         fault = "user code" if user else "platform"
     message = _shortened(_clean(str(error) or type(error).__name__, task), LONGEST_MESSAGE)
     if isinstance(error, IsADirectoryError) and any(o.path == error.filename for o in task.outputs.values()):
-        message += ". An output's path is a folder made for it: write files inside"
+        message = _both(message, "An output's path is a folder made for it: write files inside")
     return Failure(
         type=type(error).__name__,
         message=message,

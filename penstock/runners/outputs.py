@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,10 +13,12 @@ from penstock.data import files
 from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import parameters
 from penstock.pipeline.definition import SINGLE_VALUE, ComponentSpec, load_symbol
-from penstock.pipeline.errors import UserCodeError, listing
+from penstock.pipeline.errors import MAX_FAILURES, UserCodeError, listing
 from penstock.pipeline.task import OutputInfo, Task, TaskOutput
 
 VALUE_FILE = "value.json"
+LARGEST_VALUE = 1_000_000
+"""Bytes of JSON that a value or a property may take: the metadata store holds them, and every reader of it."""
 
 
 def values_of(task: Task, spec: ComponentSpec, returned: Any) -> dict[str, Any]:
@@ -44,13 +46,33 @@ def values_of(task: Task, spec: ComponentSpec, returned: Any) -> dict[str, Any]:
         try:
             plain = parameters.to_json(named.get(name))
             checked[name] = parameters.to_json(parameters.convert(plain, annotation))
-            json.dumps(checked[name], allow_nan=False)
+            size = _json_bytes(checked[name], allow_nan=False)
         except (TypeError, ValueError) as error:  # msgspec's are ValueErrors
             raise UserCodeError(
                 f"{spec.name}() declares that it returns {name}: {inspect.formatannotation(annotation)}, "
                 f"and returned {named.get(name)!r:.60} ({error})."
             ) from None
+        if size > LARGEST_VALUE:
+            raise UserCodeError(
+                f"{spec.name}() returned {size / 1e6:,.1f} MB as {name}: a value is kept in the metadata store, so it "
+                f"takes {LARGEST_VALUE / 1e6:.0f} MB at most. Write it to a file instead: declare an output "
+                f"({_free_name(spec)}: Output[Artifact]) and write into {_free_name(spec)}.path."
+            )
     return checked
+
+
+def _json_bytes(value: Any, *, allow_nan: bool) -> int:
+    """Return how long a value is as JSON.
+
+    Raises:
+        ValueError: It holds what JSON or UTF-8 can't carry: NaN, infinity, half of a surrogate pair.
+    """
+    return len(json.dumps(value, allow_nan=allow_nan, ensure_ascii=False).encode())
+
+
+def _free_name(spec: ComponentSpec) -> str:
+    taken = {*spec.inputs, *spec.outputs, *spec.parameters}
+    return next(name for name in ("data", "result", "output", "written") if name not in taken)
 
 
 def write_value(task: Task, name: str, value: Any) -> OutputInfo:
@@ -62,8 +84,13 @@ def write_value(task: Task, name: str, value: Any) -> OutputInfo:
 
 
 def finish(task: Task, name: str, properties: Mapping[str, Any]) -> OutputInfo:
-    """Digest one output where it lies and write its manifest."""
+    """Digest one output where it lies and write its manifest.
+
+    Raises:
+        UserCodeError: It is empty, or holds what can't be kept.
+    """
     output = task.outputs[name]
+    _check_contents(task, name)
     if not os.path.exists(output.path) or (os.path.isdir(output.path) and not os.listdir(output.path)):
         raise UserCodeError(
             f"{task.step} left its output {name!r} empty. Write files into {name}.path, a folder made for it."
@@ -83,11 +110,70 @@ def finish(task: Task, name: str, properties: Mapping[str, Any]) -> OutputInfo:
 def _properties(task: Task, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     try:
         plain: dict[str, Any] = parameters.to_json(dict(properties))
-    except TypeError as error:
+        sizes = {key: _json_bytes(value, allow_nan=True) for key, value in plain.items()}
+    except (TypeError, ValueError) as error:
         raise UserCodeError(
             f"{task.step} sets {name}.properties to what JSON can't carry: {error}. Use numbers, text, lists and dicts."
         ) from None
+    key = max(sizes, key=sizes.__getitem__, default="")
+    if key and sizes[key] > LARGEST_VALUE:
+        raise UserCodeError(
+            f"{task.step} sets {name}.properties[{key!r}] to {sizes[key] / 1e6:,.1f} MB: a property is kept in the "
+            f"metadata store, so it takes {LARGEST_VALUE / 1e6:.0f} MB at most. Write it into {name}.path instead."
+        )
     return plain
+
+
+def _check_contents(task: Task, name: str) -> None:
+    """See to it that an output lasts by itself; its links are made relative, since it is moved as a whole.
+
+    Raises:
+        UserCodeError: It holds pipes, sockets or devices, or links that lead elsewhere, nowhere or back up.
+    """
+    folder, own = os.path.split(task.outputs[name].path)
+    home = os.path.join(os.path.realpath(folder), own)
+    problems = list(_unfit(home, home))
+    if problems:
+        more = f" and {len(problems) - MAX_FAILURES} more" if len(problems) > MAX_FAILURES else ""
+        raise UserCodeError(
+            f"{task.step} left in its output {name!r}: {'; '.join(problems[:MAX_FAILURES])}{more}. An output holds "
+            f"files, folders and links to what is inside it, so that it lasts when all else is gone. Copy what a link "
+            f"leads to: shutil.copy(...), shutil.copytree(...)."
+        )
+
+
+def _unfit(path: str, home: str) -> Iterator[str]:
+    """Yield what can't be kept of an output that lies at `home`, at a path in it and below."""
+    told = os.path.basename(home) if path == home else os.path.relpath(path, home)
+    if os.path.islink(path):
+        problem = _link_problem(path, home)
+        if problem:
+            yield f"{told}, a link to {os.readlink(path)!r}, {problem}"
+    elif os.path.isdir(path):
+        with os.scandir(path) as entries:
+            inner = sorted(entry.path for entry in entries if entry.is_symlink() or not entry.is_file())
+        for each in inner:
+            yield from _unfit(each, home)
+    elif os.path.exists(path):
+        kind = files.odd_kind(os.stat(path).st_mode)
+        if kind:
+            yield f"{told}, a {kind}"
+
+
+def _link_problem(path: str, home: str) -> str:
+    """Say what is wrong with a link, "" when nothing is; a good one is made relative."""
+    folder, target = os.path.realpath(os.path.dirname(path)), os.path.realpath(path)
+    if not os.path.exists(path):
+        return "which isn't there"
+    if f"{folder}{os.sep}".startswith(target + os.sep):
+        return "a folder above it"
+    if not target.startswith(home + os.sep):
+        return "outside of it"
+    inside = os.path.relpath(target, folder)
+    if os.readlink(path) != inside:
+        os.unlink(path)
+        os.symlink(inside, path)
+    return ""
 
 
 def _digest(output: TaskOutput, entries: list[files.FileHash]) -> str:
