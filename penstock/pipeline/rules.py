@@ -12,14 +12,13 @@ from pathlib import PurePosixPath
 import msgspec
 
 from penstock.metadata.artifact_types import Artifact
-from penstock.pipeline import demands, loop_rules, parameters
+from penstock.pipeline import control_rules, demands, parameters
 from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import Channel, RunParameter
 from penstock.pipeline.definition import VALUE_TYPES, InputSpec, ParameterSpec
 from penstock.pipeline.durations import seconds_of
 from penstock.pipeline.errors import MAX_FAILURES, WiringError, closest, listing, nearest
 from penstock.pipeline.node import FOR_EACH, RESOLVER, WHEN, Node
-from penstock.pipeline.predicate import Operand, operands_in
 
 Problem = tuple[Node, str]
 """The node whose call is at fault, and what is wrong with it."""
@@ -260,33 +259,6 @@ def wrong_demand(wiring: Wiring) -> Iterator[Problem]:
         yield from ((node, f"{call(node)} {problem}") for problem in demands.problems(node.options))
 
 
-def wrong_condition(wiring: Wiring) -> Iterator[Problem]:
-    """Conditions are asked of value outputs and of properties that artifacts have."""
-    for node in wiring.nodes:
-        if node.component.reference == WHEN:
-            for operand in operands_in(node.arguments["predicate"]):
-                problem = _operand_problem(operand)
-                if problem:
-                    yield node, f"when(): {problem}"
-
-
-def _operand_problem(operand: Operand) -> str:
-    channel = operand.source
-    if not isinstance(channel, Channel):
-        return ""
-    name = f"'{channel.node.id}.{channel.output}'"
-    if not operand.name and channel.output not in channel.node.component.values:
-        kind = channel.type.TYPE_NAME
-        return f'{name} is an artifact of {kind}, which has no value. Ask for a property: x.properties["name"] == 1.'
-    known = channel.type.PROPERTIES
-    if operand.name and known and operand.name not in known:
-        return (
-            f"{name} has no property {operand.name!r}.{nearest(operand.name, known)} "
-            f"{channel.type.TYPE_NAME} has: {listing(known)}."
-        )
-    return ""
-
-
 def wrong_exit_handler(wiring: Wiring) -> Iterator[Problem]:
     """An exit handler runs whatever came of the others, so it takes nothing from them nor they from it."""
     for node in wiring.nodes:
@@ -313,10 +285,10 @@ def _is_status(value: object) -> bool:
         return False
 
 
-def wrong_loop(wiring: Wiring) -> Iterator[Problem]:
-    """Loops and resolvers keep the rules of their own table."""
-    if any(node.component.reference in (FOR_EACH, RESOLVER) for node in wiring.nodes):
-        for rule in loop_rules.RULES:
+def wrong_control_flow(wiring: Wiring) -> Iterator[Problem]:
+    """Conditions, loops and resolvers keep the rules of their own table."""
+    if any(node.component.reference in (FOR_EACH, RESOLVER, WHEN) for node in wiring.nodes):
+        for rule in control_rules.RULES:
             yield from rule(wiring)
 
 
@@ -388,10 +360,9 @@ RULES: tuple[Rule, ...] = (
     missing_module_file,
     wrong_cache_policy,
     wrong_demand,
-    wrong_condition,
     wrong_exit_handler,
     foreign_channel,
-    wrong_loop,
+    wrong_control_flow,
     cycle,
 )
 

@@ -23,6 +23,7 @@ from penstock.pipeline.plan import (
     value_bindings,
 )
 from penstock.pipeline.task import COMPLETE, FAILED, SKIPPED
+from penstock.runners.loops import Loops
 
 PENDING, RUNNING, CACHED = "PENDING", "RUNNING", "CACHED"
 SUCCEEDED = frozenset({COMPLETE, CACHED})
@@ -93,7 +94,7 @@ class Scheduler:
         self._exits: list[str] = []
         self.untaken: set[str] = set()
         self._broken: dict[str, list[str]] = {}
-        self._loops = _Loops()
+        self._loops: Loops | None = None
         for node in nodes:
             self._add(node)
         for node in list(self.nodes.values()):
@@ -111,6 +112,7 @@ class Scheduler:
         Returns:
             The nodes that are skipped because of what has ended already.
         """
+        assert self._loops is not None
         self._loops.open(loop_id, [[node.id for node in nodes] for nodes in iterations], parallelism)
         for node in itertools.chain.from_iterable(iterations):
             self._add(node)
@@ -171,8 +173,8 @@ class Scheduler:
         self._answers[node_id] = answer
         self._end(node_id, state)
         skipped = self._follow(node_id)
-        while self._loops.vacant:
-            skipped += self._admit(self._loops.vacant.pop(0))
+        while self._loops and self._loops.vacant:
+            skipped += self._admit(self._loops.turn(self._loops.vacant[0]), self._loops.vacant.pop(0))
         self._let_exits_start()
         return skipped
 
@@ -203,6 +205,7 @@ class Scheduler:
         self._claims[node.id] = claim_of(inner.resources, self._capacity) if isinstance(inner, StepPlan) else NOTHING
         self._open += 1
         if isinstance(node, LoopPlan):
+            self._loops = self._loops or Loops()
             self._loops.enter(node)
 
     def _enrol(self, node: AnyNode, held_by: str = "") -> Skipped:
@@ -223,19 +226,19 @@ class Scheduler:
 
     def _wait(self, follower: str, node_id: str) -> None:
         """Let a node wait for another: for one in a loop until the loop is expanded, then for all that came of it."""
-        if node_id in self._loops.numbered:
+        if self._loops and node_id in self._loops.numbered:
             for each in self._loops.numbered[node_id]:
                 self._wait(follower, each)
             return
-        awaited = self._loops.await_home(follower, node_id)
+        awaited = self._loops.await_home(follower, node_id) if self._loops else node_id
         if awaited not in self._missing[follower]:
             self._missing[follower].add(awaited)
             self._followers[awaited].append(follower)
 
-    def _admit(self, loop_id: str) -> Skipped:
+    def _admit(self, held: Iterable[str], loop_id: str) -> Skipped:
         """Let the nodes of a loop's next item start."""
         skipped: Skipped = []
-        for node_id in self._loops.turn(loop_id):
+        for node_id in held:
             if self.states[node_id] == PENDING and loop_id in self._missing[node_id]:
                 reason = self._is_there(node_id, loop_id)
                 skipped += self._skip(node_id, reason) if reason else []
@@ -248,7 +251,8 @@ class Scheduler:
     def _end(self, node_id: str, state: str) -> None:
         self.states[node_id] = state
         self._open -= 1
-        self._loops.ended(node_id)
+        if self._loops:
+            self._loops.ended(node_id)
 
     def _let_exits_start(self) -> None:
         if self._exits and self._open == len(self._exits):
@@ -345,69 +349,3 @@ class Scheduler:
     def _ended_as(self, node_id: str) -> str:
         state = self.states[node_id]
         return f"{node_id} {'failed' if state == FAILED else 'was ' + state.lower()}"
-
-
-class _Loops:
-    """What a scheduler knows of loops.
-
-    Attributes:
-        numbered: By a node of an expanded loop's body, what came of it for each item.
-        vacant: Loops of which an item is over, so that the next one's turn has come.
-    """
-
-    def __init__(self) -> None:
-        self.numbered: dict[str, list[str]] = {}
-        self.vacant: list[str] = []
-        self._home: dict[str, str] = {}
-        self._waiting: dict[str, list[tuple[str, str]]] = {}
-        self._within: dict[str, tuple[tuple[str, int], ...]] = {}
-        self._left: dict[tuple[str, int], int] = {}
-        self._held: dict[str, list[list[str]]] = {}
-        self._next: dict[str, int] = {}
-
-    def enter(self, loop: LoopPlan) -> None:
-        """Note which nodes stand in a loop that isn't expanded yet."""
-        self._home |= dict.fromkeys((node.id for node in every_node(loop.body)), loop.id)
-
-    def await_home(self, follower: str, node_id: str) -> str:
-        """Return what a node waits for in place of one whose loop isn't expanded: the loop; else the node itself."""
-        home = self._home.get(node_id)
-        if home is None:
-            return node_id
-        self._waiting.setdefault(home, []).append((follower, node_id))
-        return home
-
-    def expanded(self, loop_id: str, templates: list[str], count: int) -> list[tuple[str, str]]:
-        """Note what came of the nodes of a body; return who waits for which of them."""
-        for template in templates:
-            self.numbered[template] = [f"{template}[{number}]" for number in range(count)]
-            del self._home[template]
-        return self._waiting.pop(loop_id, [])
-
-    def open(self, loop_id: str, members: list[list[str]], parallelism: int | None) -> None:
-        """Note the nodes of each item; with a limit, an item is under way until the last of them has ended."""
-        around = self._within.get(loop_id, ())
-        if parallelism:
-            self._held[loop_id], self._next[loop_id] = members, parallelism
-        for number, inside in enumerate(members):
-            within = (*around, (loop_id, number)) if parallelism else around
-            for node_id in inside if within else ():
-                self._within[node_id] = within
-                for each in within:
-                    self._left[each] = self._left.get(each, 0) + 1
-
-    def ended(self, node_id: str) -> None:
-        """Note that a node has ended; with the last of an item's, the next item's turn has come."""
-        for loop_id, number in self._within.get(node_id, ()):
-            self._left[loop_id, number] -= 1
-            if not self._left[loop_id, number] and number < self._next[loop_id]:
-                self.vacant.append(loop_id)
-
-    def turn(self, loop_id: str) -> list[str]:
-        """Return the nodes of the item whose turn has come: the first held one that isn't over already."""
-        while self._next[loop_id] < len(self._held[loop_id]):
-            number = self._next[loop_id]
-            self._next[loop_id] += 1
-            if self._left[loop_id, number]:
-                return self._held[loop_id][number]
-        return []

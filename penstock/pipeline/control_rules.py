@@ -1,4 +1,4 @@
-"""What holds of loops and resolvers before anything runs: rules of the table in `rules.py`."""
+"""What holds of conditions, loops and resolvers before anything runs: rules of the table in `rules.py`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,40 @@ import msgspec
 from penstock.pipeline import parameters
 from penstock.pipeline.channel import Channel
 from penstock.pipeline.definition import VALUE_TYPES, ParameterSpec
+from penstock.pipeline.errors import listing, nearest
 from penstock.pipeline.loop_item import LoopItem, item_type, place_of
 from penstock.pipeline.node import FOR_EACH, RESOLVER, WHEN, Node
+from penstock.pipeline.predicate import Operand, operands_in
 
 if TYPE_CHECKING:
     from penstock.pipeline.rules import Problem, Wiring
+
+
+def wrong_condition(wiring: Wiring) -> Iterator[Problem]:
+    """Conditions are asked of value outputs and of properties that artifacts have."""
+    for node in wiring.nodes:
+        if node.component.reference == WHEN:
+            for operand in operands_in(node.arguments["predicate"]):
+                problem = _operand_problem(operand)
+                if problem:
+                    yield node, f"when(): {problem}"
+
+
+def _operand_problem(operand: Operand) -> str:
+    channel = operand.source
+    if not isinstance(channel, Channel):
+        return ""
+    name = f"'{channel.node.id}.{channel.output}'"
+    if not operand.name and channel.output not in channel.node.component.values:
+        kind = channel.type.TYPE_NAME
+        return f'{name} is an artifact of {kind}, which has no value. Ask for a property: x.properties["name"] == 1.'
+    known = channel.type.PROPERTIES
+    if operand.name and known and operand.name not in known:
+        return (
+            f"{name} has no property {operand.name!r}.{nearest(operand.name, known)} "
+            f"{channel.type.TYPE_NAME} has: {listing(known)}."
+        )
+    return ""
 
 
 def empty_loop(wiring: Wiring) -> Iterator[Problem]:
@@ -106,7 +135,7 @@ def looped_resolver(wiring: Wiring) -> Iterator[Problem]:
             yield node, f"{_argument(node)} is an exit handler inside {_loop(node.loops[-1])}. Call it after the loop."
 
 
-RULES = (empty_loop, escaped_output, escaped_item, single_for_list, wrong_item, looped_resolver)
+RULES = (wrong_condition, empty_loop, escaped_output, escaped_item, single_for_list, wrong_item, looped_resolver)
 
 
 def _channels(wiring: Wiring) -> Iterator[tuple[Node, str, Channel]]:
