@@ -116,9 +116,7 @@ def findings_of(artifacts: Sequence[Shown]) -> Findings:
     splits, anomalies, measured = [], [], []
     for shown in artifacts:
         for split in protos.split_names_of(shown.path):
-            proto, label = protos.read_anomalies(shown.path, split), split
-            if len(artifacts) > 1:
-                label = f"{split} · {shown.label}"
+            proto, label = protos.read_anomalies(shown.path, split), _label(split, shown, artifacts)
             splits.append(label)
             anomalies += _anomalies(proto, label)
             measured += [each for info in proto.drift_skew_info for each in _measured(info, label)]
@@ -141,13 +139,27 @@ def told_by_split(group: Sequence[AnomalyFigures]) -> list[tuple[Reason, list[tu
     return told
 
 
-def evidence_of(shown: Shown) -> Mapping[str, Mapping[str, FeatureFigures]]:
-    """Return the figures by split and feature of the statistics that were checked; nothing where they are gone."""
-    described = [each for each in shown.made_from if each.type == "ExampleStatistics"][:1]
+def evidence_of(artifacts: Sequence[Shown]) -> dict[str, Mapping[str, FeatureFigures]]:
+    """Return the figures by split and feature of the statistics that were checked; nothing where they are gone.
+
+    Args:
+        artifacts: ExampleAnomalies.
+    """
+    return {
+        _label(split, shown, artifacts): figures for shown in artifacts for split, figures in _described(shown).items()
+    }
+
+
+def _described(shown: Shown) -> Mapping[str, Mapping[str, FeatureFigures]]:
+    statistics = [each for each in shown.made_from if each.type == "ExampleStatistics"][:1]
     try:
-        return {side.split: side.figures for side in sides_of(described, EVERYTHING)}
+        return {side.split: side.figures for side in sides_of(statistics, EVERYTHING)}
     except (OSError, ValueError):
         return {}
+
+
+def _label(split: str, shown: Shown, artifacts: Sequence[Shown]) -> str:
+    return f"{split} · {shown.label}" if len(artifacts) > 1 else split
 
 
 def repair_of(shown: Shown, findings: Findings, root: str = "") -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,21 @@ def test_an_anomaly_of_two_splits_is_told_once(tmp_path: Path):
     assert told.count("Odd: It is odd.") == 1
     assert "  Far:\n    train: by 2\n    eval: by 3" in told
     assert told.startswith("2 errors in train, eval")
+
+
+def test_anomalies_of_several_artifacts_each_have_their_evidence(tmp_path: Path):
+    found = {"train": [("fare", 2, "Odd", "It is odd.")]}
+    shown = [
+        replace(described.anomalies(tmp_path / f"a{rows}", found, seen), label=f"span {rows}")
+        for rows in (50, 70)
+        for seen in [described.statistics(tmp_path / f"s{rows}", {"train": described.taxi(rows)})]
+    ]
+
+    lines = described.text(anomaly_view.render(shown)).splitlines()
+
+    assert lines[0] == "1 error in train · span 50, train · span 70"
+    assert lines[4].startswith("  train · span 50 has 50 present, 0% missing; float from ")
+    assert lines[5].startswith("  train · span 70 has 70 present, 0% missing; float from ")
 
 
 def test_a_split_without_rows_is_an_error(tmp_path: Path):

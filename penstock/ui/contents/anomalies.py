@@ -56,7 +56,7 @@ def render(artifacts: Sequence[Shown], wish: Wish = EVERYTHING) -> RenderableTyp
         head = Text(f"No anomalies in {', '.join(findings.splits) or 'no split'}.", "green")
         return Group(head, *_distances(findings.measured))
     wanted = [group for group in findings.grouped() if wish.selects(group[0].feature)]
-    evidence = {split: figures for shown in artifacts for split, figures in evidence_of(shown).items()}
+    evidence = evidence_of(artifacts)
     parts: list[RenderableType] = [_head(findings)]
     for group in wanted[: wish.limit]:
         parts += [Text(), *_paragraph(group, evidence)]

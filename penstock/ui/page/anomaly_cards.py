@@ -17,7 +17,8 @@ from penstock.ui.anomaly_figures import (
 )
 from penstock.ui.feature_figures import FeatureFigures
 from penstock.ui.page.charts import meter
-from penstock.ui.page.markup import Markup, joined, tag
+from penstock.ui.page.markup import Markup, tag
+from penstock.ui.page.plain_table import plain_table
 from penstock.ui.page.statistics_cells import NAME_LENGTH
 
 TOLD_LENGTH = 1000
@@ -93,8 +94,7 @@ def _repair(lines: Sequence[str]) -> Markup | None:
 def _distances(measured: Sequence[Measured], anchors: Mapping[str, str]) -> Markup | None:
     if not measured:
         return None
-    heads = tag("tr", *(tag("th", name, class_="num" if name in ("measured", "may be") else None)
-                         for name in ("feature", "split", "of", "distance", "measured", "may be", "")))  # fmt: skip
+    heads = ("feature", "split", "of", "distance", "measured", "may be", "")
     rows = [
         tag(
             "tr",
@@ -109,5 +109,5 @@ def _distances(measured: Sequence[Measured], anchors: Mapping[str, str]) -> Mark
         )
         for each in measured
     ]  # fmt: skip
-    table = tag("table", tag("thead", heads), tag("tbody", joined(rows)), class_="plain")
-    return tag("div", tag("h3", "Distances against their thresholds"), tag("div", table, class_="wide"))
+    table = plain_table(heads, rows, right=("measured", "may be"))
+    return tag("div", tag("h3", "Distances against their thresholds"), table)

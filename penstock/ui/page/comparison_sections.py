@@ -9,6 +9,7 @@ from penstock.ui import formats
 from penstock.ui.page.anomaly_cards import linked
 from penstock.ui.page.charts import meter
 from penstock.ui.page.markup import Markup, joined, tag
+from penstock.ui.page.plain_table import plain_table
 from penstock.ui.page.statistics_cells import NAME_LENGTH, side_name
 from penstock.ui.side_distances import SideDistance, slice_distances
 from penstock.ui.statistics_sides import Side
@@ -21,15 +22,12 @@ MOST_COMPARED = 4000
 
 def side_section(sides: Sequence[Side]) -> Markup:
     """Return a table of the sides: rows, features, and how much is missing."""
-    heads = tag(
-        "tr", *(tag("th", name) for name in ("split", "rows", "numbers", "categories", "other", "cells missing"))
-    )
+    numbers = ("rows", "numbers", "categories", "other", "cells missing")
     rows = [
         tag("tr", tag("th", side_name(place, side), scope="row"), *_side_cells(side))
         for place, side in enumerate(sides)
     ]
-    table = tag("table", tag("thead", heads), tag("tbody", joined(rows)), class_="plain")
-    return tag("section", tag("h2", "Overview"), tag("div", table, class_="wide"))
+    return tag("section", tag("h2", "Overview"), plain_table(("split", *numbers), rows, right=numbers))
 
 
 def _side_cells(side: Side) -> list[Markup]:
@@ -49,19 +47,18 @@ def drift_section(ranked: Sequence[SideDistance], anchors: Mapping[str, str], si
     if not ranked:
         return None
     by_label = {side.label: side for side in sides}
-    heads = tag("tr", *(tag("th", name) for name in
-                        ("feature", "between", "Jensen-Shannon", "", "L-infinity", "missing")))  # fmt: skip
+    heads = ("feature", "between", "Jensen-Shannon", "", "L-infinity", "missing")
+    numbers = ("Jensen-Shannon", "L-infinity", "missing")
     rows = [_drift_row(each, anchors, by_label) for each in ranked]
-    first = tag("table", tag("thead", heads), tag("tbody", joined(rows[:RANKED_OPEN])), class_="plain ranking")
+    first = plain_table(heads, rows[:RANKED_OPEN], right=numbers, class_="ranking")
     left = rows[RANKED_OPEN:]
     rest = tag(
         "details",
         tag("summary", f"{formats.counted(len(left), 'more feature')}"),
-        tag("table", tag("thead", heads), tag("tbody", joined(left)), class_="plain ranking"),
+        plain_table(heads, left, right=numbers, class_="ranking"),
     )
     told = "the greatest distance of each feature; 0 is alike, 1 has nothing in common"
-    tables = tag("div", first, rest if left else None, class_="wide")
-    return tag("section", tag("h2", "Furthest apart", tag("small", told)), tables)
+    return tag("section", tag("h2", "Furthest apart", tag("small", told)), first, rest if left else None)
 
 
 def _drift_row(each: SideDistance, anchors: Mapping[str, str], sides: Mapping[str, Side]) -> Markup:
@@ -84,9 +81,7 @@ def slice_section(sides: Sequence[Side], anchors: Mapping[str, str]) -> Markup |
     """Return the slices of each split: their rows, and where they differ most from the whole; None without slices."""
     if not any(side.slices for side in sides):
         return None
-    heads = tag(
-        "tr", *(tag("th", name) for name in ("slice", "split", "rows", "share", "differs most from the whole in"))
-    )
+    heads = ("slice", "split", "rows", "share", "differs most from the whole in")
     rows, budget = [], MOST_COMPARED
     parts = [(place, side, part) for place, side in enumerate(sides) for part in side.slices]
     for place, side, part in sorted(parts, key=lambda each: -each[2].num_examples):
@@ -94,8 +89,8 @@ def slice_section(sides: Sequence[Side], anchors: Mapping[str, str]) -> Markup |
         own = Side(part.name, side.split, side.place, part)
         furthest = slice_distances(side, own)[:FURTHEST_OF_SLICE] if budget >= 0 else []
         rows.append(_slice_row(place, side, own, furthest, anchors))
-    table = tag("table", tag("thead", heads), tag("tbody", joined(rows)), class_="plain")
-    return tag("section", tag("h2", "Slices"), tag("div", table, class_="wide tall"))
+    table = plain_table(heads, rows, right=("rows", "share"), tall=True)
+    return tag("section", tag("h2", "Slices"), table)
 
 
 def _slice_row(

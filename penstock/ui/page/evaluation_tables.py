@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from penstock.ui import formats
 from penstock.ui.contents.evaluation import document, slice_name
-from penstock.ui.page.markup import Markup, joined, tag
+from penstock.ui.page.markup import Markup, tag
+from penstock.ui.page.plain_table import plain_table
 from penstock.ui.page.statistics_cells import NAME_LENGTH
 from penstock.ui.shown import Shown
 
@@ -20,7 +21,6 @@ def evaluation_section(shown: Shown) -> Markup:
     parts = [("all rows", found["overall"])] + [
         (slice_name(each["slice"]), each["metrics"]) for each in found["slices"]
     ]
-    head = tag("thead", tag("tr", tag("th", "slice"), *(tag("th", name) for name in names)))
     rows = [
         tag("tr", tag("th", formats.visible(name, NAME_LENGTH), scope="row"),
             *(tag("td", formats.number(metrics[each]) if metrics.get(each) is not None else "-", class_="num")
@@ -32,6 +32,6 @@ def evaluation_section(shown: Shown) -> Markup:
             class_="ok" if bound["holds"] else "not-ok")
         for bound in found["bounds"]
     ]  # fmt: skip
-    table = tag("div", tag("table", head, tag("tbody", joined(rows)), class_="plain"), class_="wide tall")
+    table = plain_table(("slice", *names), rows, right=names, tall=True)
     title = tag("h2", "Evaluation", tag("small", shown.label))
     return tag("section", title, tag("ul", *bounds, class_="bounds") if bounds else None, table)

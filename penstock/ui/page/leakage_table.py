@@ -9,7 +9,8 @@ from penstock.ui.correlations import Correlation
 from penstock.ui.leakage_figures import LeakageRow
 from penstock.ui.page.anomaly_cards import linked
 from penstock.ui.page.charts import meter
-from penstock.ui.page.markup import Markup, joined, tag
+from penstock.ui.page.markup import Markup, tag
+from penstock.ui.page.plain_table import plain_table
 from penstock.ui.page.statistics_cells import side_name
 from penstock.ui.statistics_sides import Side
 
@@ -18,8 +19,7 @@ def leakage_section(rows: Sequence[LeakageRow]) -> Markup | None:
     """Return what was measured about leakage; None where nothing was."""
     if not rows:
         return None
-    names = ("what", "split", "measured", "may be", "", "evidence")
-    heads = tag("tr", *(tag("th", name, class_="num" if name in ("measured", "may be") else None) for name in names))
+    heads = ("what", "split", "measured", "may be", "", "evidence")
     body = [
         tag(
             "tr",
@@ -33,8 +33,7 @@ def leakage_section(rows: Sequence[LeakageRow]) -> Markup | None:
         )
         for row in rows
     ]  # fmt: skip
-    table = tag("table", tag("thead", heads), tag("tbody", joined(body)), class_="plain")
-    return tag("section", tag("h2", "Leakage"), tag("div", table, class_="wide"))
+    return tag("section", tag("h2", "Leakage"), plain_table(heads, body, right=("measured", "may be")))
 
 
 def correlation_section(
@@ -44,7 +43,7 @@ def correlation_section(
     if not pairs:
         return None
     told = [side for side in sides if any(side.label in pair.by_side for pair in pairs)]
-    columns = [tag("th", side_name(sides.index(side), side), class_="num") for side in told]
+    columns = [side_name(sides.index(side), side) for side in told]
     body = [
         tag(
             "tr",
@@ -55,6 +54,5 @@ def correlation_section(
         )
         for pair in pairs
     ]  # fmt: skip
-    head = tag("thead", tag("tr", tag("th", "features"), *columns, tag("th", "strength")))
-    table = tag("table", head, tag("tbody", joined(body)), class_="plain")
-    return tag("section", tag("h2", "Correlations"), tag("div", table, class_="wide tall"))
+    table = plain_table(("features", *columns, "strength"), body, right=columns, tall=True)
+    return tag("section", tag("h2", "Correlations"), table)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from penstock.ui import formats
 from penstock.ui.contents.examples_diff import differing, document, pair_head, sample_line
 from penstock.ui.page.charts import meter
-from penstock.ui.page.markup import Markup, joined, tag
+from penstock.ui.page.markup import Markup, tag
+from penstock.ui.page.plain_table import plain_table
 from penstock.ui.page.statistics_cells import NAME_LENGTH
 from penstock.ui.shown import Shown, Wish
 
@@ -20,7 +21,6 @@ def paired_section(shown: Shown, wish: Wish) -> Markup:
         OSError: A file is gone.
         ParameterError: The wish names what isn't compared.
     """
-    head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in HEADS)))
     parts = []
     for pair, found in document(shown).items():
         rows = [
@@ -35,11 +35,11 @@ def paired_section(shown: Shown, wish: Wish) -> Markup:
         ]
         samples = [tag("li", sample_line(sample)) for sample in found["samples"]]
         more = tag("details", tag("summary", formats.counted(len(samples), "pair")), tag("ul", *samples))
-        table = tag("table", head, tag("tbody", joined(rows)), class_="plain")
+        table = plain_table(HEADS, rows, right=("differ", *HEADS[3:]))
         parts += [
             tag("h3", pair),
             tag("p", pair_head(found)),
-            tag("div", table, class_="wide"),
+            table,
             more if samples else None,
         ]
     return tag("section", tag("h2", "Rows of one key", tag("small", shown.label)), *parts)

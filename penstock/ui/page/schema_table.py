@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from penstock.ui import formats
 from penstock.ui.page.anomaly_cards import linked
 from penstock.ui.page.markup import Markup, joined, tag
+from penstock.ui.page.plain_table import plain_table
 from penstock.ui.schema_figures import SchemaRow
 
 HEADS = ("feature", "type", "presence", "values a row", "domain", "environments", "drift and skew")
@@ -26,10 +27,9 @@ def schema_section(
         label: What tells the schema apart from others.
     """
     told = " · ".join([formats.counted(len(rows), "feature"), *(f"{name}: {value}" for name, value in facts)])
-    head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in HEADS)))
-    table = tag("table", head, tag("tbody", joined(_row(row, anchors) for row in rows)), class_="plain schema")
+    table = plain_table(HEADS, [_row(row, anchors) for row in rows], class_="schema", tall=True)
     title = tag("h2", f"Schema {label}".rstrip(), tag("small", told))
-    return tag("section", title, tag("div", table, class_="wide tall"))
+    return tag("section", title, table)
 
 
 def _row(row: SchemaRow, anchors: Mapping[str, str]) -> Markup:

@@ -32,6 +32,7 @@ SORTS = {
     "unique": "unique values", "zeros": "zeros", "mean": "mean", "std": "standard deviation", "max": "maximum",
 }  # fmt: skip
 INITIAL = {"data": "place", "type": "place"}
+MOST_NAMED = 3
 FILTERS = {"all": "all features", "numbers": "numbers", "categories": "categories", "missing": "with missing values",
            "wrong": "with anomalies"}  # fmt: skip
 
@@ -114,8 +115,7 @@ def _beside(
 
 
 def _anomalies(checked: Sequence[Shown], findings: Findings, beside: Beside, wish: Wish) -> Markup:
-    evidence = {split: figures for shown in checked for split, figures in evidence_of(shown).items()}
-    return anomaly_section(findings, evidence, beside.anchors, repair_of(checked[0], findings, wish.root))
+    return anomaly_section(findings, evidence_of(checked), beside.anchors, repair_of(checked[0], findings, wish.root))
 
 
 def _features(names: Sequence[str], sides: Sequence[Side], beside: Beside, wish: Wish) -> Markup:
@@ -172,7 +172,8 @@ def _title(artifacts: Sequence[Shown]) -> str:
     kinds = list(dict.fromkeys(names.get(each.type, each.type) for each in artifacts))
     words = ", ".join(kinds[:-1]) + (" and " if len(kinds) > 1 else "") + kinds[-1] if kinds else "Nothing"
     labels = list(dict.fromkeys(each.label for each in artifacts if each.label))
-    return formats.visible(words[0] + words[1:].lower() + (f" of {', '.join(labels)}" if labels else ""), 200)
+    named = f" of {', '.join(labels)}" if 0 < len(labels) <= MOST_NAMED else ""
+    return formats.visible(words[0] + words[1:].lower() + named, 200)
 
 
 def _banner(title: str, links: Sequence[tuple[str, str]]) -> Markup:
