@@ -169,7 +169,7 @@ def leakage(path: str, folder: str, workers: int) -> str:
 
 def imports_of_ingestion(*_: Any) -> str:
     """Import what ingestion needs."""
-    from penstock.components.ingestion import csv_example_gen, ingestion_beam  # noqa: F401
+    from penstock.components.ingestion import csv_example_gen, ingestion_ranges  # noqa: F401
     from penstock.data import csv_rows, examples  # noqa: F401
 
     return ""
@@ -177,7 +177,7 @@ def imports_of_ingestion(*_: Any) -> str:
 
 def imports_of_statistics(*_: Any) -> str:
     """Import what statistics need."""
-    from penstock.components.validation import statistics_beam, statistics_gen  # noqa: F401
+    from penstock.components.validation import statistics_gen, statistics_ranges  # noqa: F401
 
     return ""
 

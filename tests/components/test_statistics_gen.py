@@ -9,8 +9,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.artifacts import Examples, ExampleStatistics, Schema
 from penstock.components.validation.dataset_statistics import describe_table
-from penstock.components.validation.statistics_beam import MAX_RANGES, plan_ranges
 from penstock.components.validation.statistics_gen import StatisticsGen
+from penstock.components.validation.statistics_ranges import MAX_RANGES, plan_ranges
 from penstock.components.validation.stats_options import StatsOptions
 from penstock.data import protos
 from penstock.data.shards import ShardWriter, shard_path

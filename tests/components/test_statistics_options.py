@@ -23,8 +23,8 @@ from penstock.components.validation.draft import Draft
 from penstock.components.validation.feature_view import FeatureView, is_weighted
 from penstock.components.validation.schema_inference import infer_schema
 from penstock.components.validation.semantic_rules import language_fits
-from penstock.components.validation.statistics_beam import read_columns
 from penstock.components.validation.statistics_files import more_of
+from penstock.components.validation.statistics_ranges import read_columns
 from penstock.data.errors import DataFormatError
 from penstock.pipeline import DataError, ModuleFile, ParameterError, UserCodeError, WiringError
 

@@ -26,7 +26,7 @@ from penstock.pipeline import Beam, DataError, FileEntry, Files, ParameterError,
 if TYPE_CHECKING:
     import apache_beam
 
-    from penstock.components.ingestion.ingestion_beam import Ingested
+    from penstock.components.ingestion.ingestion_ranges import Ingested
     from penstock.data.row_source import RowSource
 
 
@@ -175,11 +175,13 @@ def ingest(
     Raises:
         DataError: The data is at fault.
     """
-    from penstock.components.ingestion import ingestion_beam
+    from penstock.components.ingestion import ingestion_ranges
     from penstock.data.examples import column_types
 
     try:
-        ingested = ingestion_beam.ingest(beam, source, choice.splits, examples.path, label=component, split_of=split_of)
+        ingested = ingestion_ranges.ingest(
+            beam, source, choice.splits, examples.path, label=component, split_of=split_of
+        )
     except DataFormatError as error:
         raise DataError(str(error)) from error
     examples.properties |= {

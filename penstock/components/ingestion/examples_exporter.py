@@ -24,11 +24,11 @@ def ExamplesExporter(
         columns: The columns to write; by default all.
         beam: Where the data work runs.
     """
-    from penstock.components.ingestion import export_beam
+    from penstock.components.ingestion import export_ranges
     from penstock.data.errors import DataFormatError
 
     try:
-        rows = export_beam.export(beam, examples.path, records.path, splits, columns)
+        rows = export_ranges.export(beam, examples.path, records.path, splits, columns)
     except DataFormatError as error:
         raise DataError(f"ExamplesExporter: {error}") from error
     records.properties |= {"span": examples.properties.get("span", 0), "split_names": list(rows), "rows": rows}

@@ -45,8 +45,8 @@ def StatisticsGen(
             vocabulary, such as "words.txt" for "words": what of a text they cover is then told, of integers too.
         beam: Filled in by the executor.
     """
-    from penstock.components.validation.statistics_beam import Description, write_all_statistics
     from penstock.components.validation.statistics_files import more_of
+    from penstock.components.validation.statistics_ranges import Description, write_all_statistics
     from penstock.data.examples import split_names
     from penstock.data.protos import read_schema
 
