@@ -19,7 +19,7 @@ from penstock.ui.run_report import Place, RunReport, pushed_to
 def exit_code(result: RunResult) -> ExitCode:
     """Return what a run's result means to the program that started it."""
     failed = [step for step in result.steps.values() if step.state == "FAILED"]
-    if any(not step.gate for step in failed):
+    if result.problems or any(not step.gate for step in failed):
         return ExitCode.STEP_FAILED
     if failed:
         return ExitCode.GATE_REFUSED
@@ -51,6 +51,7 @@ def result_document(told: RunReport) -> dict[str, Any]:
         "exit_code": int(exit_code(result)),
         "root": result.root,
         "seconds": result.seconds,
+        "problems": list(result.problems),
         "pushed": dict(told.pushed),
         "steps": [_step_document(step) for step in result.steps.values()],
     }

@@ -30,7 +30,7 @@ class RunObserver(Protocol):
     - step_retried: step, attempt (the one that failed), reason, delay (seconds until the next one).
     - step_finished: step, state, reason, seconds, log (a path, "" without a worker), failure (null, or type, message,
       fault, where, traceback), withheld, gate.
-    - run_finished: state, seconds.
+    - run_finished: state, seconds, problems (artifacts that were altered while the run lasted, a text each).
     """
 
     def event(self, event: Mapping[str, Any]) -> None:
@@ -75,7 +75,7 @@ class RunRequest:
         code_root: Absolute folder that the user's modules are imported from.
         workers: Steps that run at once; None means one a core.
         beam: The Beam profile's name.
-        beam_workers: Workers of the direct Beam profile; 0 means one a core, 8 at most.
+        beam_workers: Workers of the direct Beam profile; 0 means one a core, 4 at most.
         cache: False runs every step.
         refresh: Steps that run even though an earlier result could be reused.
         selection: The steps to run; all by default.
@@ -142,6 +142,8 @@ class StepResult:
 class RunResult:
     """What came of a run; `state` is COMPLETE, FAILED or CANCELED, or RUNNING for one that hasn't ended.
 
+    `problems` tells of artifacts that were altered by something else than the step that made them while it lasted.
+
     A notebook shows it as a table.
     """
 
@@ -151,6 +153,7 @@ class RunResult:
     root: str
     seconds: float
     steps: Mapping[str, StepResult]
+    problems: tuple[str, ...] = ()
 
     def __getitem__(self, step: str) -> StepResult:
         """Return one step's result.

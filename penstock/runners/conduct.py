@@ -15,6 +15,7 @@ from penstock.runners.layout import KEY, OUTCOME
 from penstock.runners.seal import differences
 
 SHA256_LENGTH = 64
+ALTERED = "altered its input"
 REPAIR = "What was altered is made again by the next run"
 
 
@@ -63,7 +64,7 @@ def _altered(task: Task, inputs: Mapping[tuple[str, str], Mapping[str, files.Sta
         if changes:
             more = f" and {len(changes) - MAX_FAILURES} more" if len(changes) > MAX_FAILURES else ""
             yield (
-                f"{task.step} altered its input {name!r}: {', '.join(changes[:MAX_FAILURES])}{more}. Inputs are read "
+                f"{task.step} {ALTERED} {name!r}: {', '.join(changes[:MAX_FAILURES])}{more}. Inputs are read "
                 f"only: copy what is to be changed into an output or a temporary folder. {REPAIR}."
             )
 

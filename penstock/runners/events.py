@@ -60,9 +60,9 @@ class RunLog:
             gate=result.gate,
         )
 
-    def run_finished(self, state: str, seconds: float) -> None:
+    def run_finished(self, state: str, seconds: float, problems: tuple[str, ...]) -> None:
         """Tell how the run ended."""
-        self._tell("run_finished", state=state, seconds=seconds)
+        self._tell("run_finished", state=state, seconds=seconds, problems=list(problems))
 
     def close(self) -> None:
         """Close the file."""

@@ -32,7 +32,8 @@ def runs(
 
 def _result(run: RunRecord, executions: list[ExecutionRecord], layout: Layout) -> RunResult:
     steps = {execution.step: _step(execution, layout) for execution in executions}
-    return RunResult(run.id, run.pipeline, run.state, layout.root, max(run.ended - run.started, 0.0), steps)
+    problems = tuple(run.facts.get("problems", ()))
+    return RunResult(run.id, run.pipeline, run.state, layout.root, max(run.ended - run.started, 0.0), steps, problems)
 
 
 def _step(execution: ExecutionRecord, layout: Layout) -> StepResult:

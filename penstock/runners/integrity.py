@@ -96,8 +96,7 @@ def _unusable(kind: Kind, artifact: ArtifactRecord, path: str, what: str) -> Fin
 
 def _orphans(store: MetadataStore, layout: Layout, live: set[str]) -> Iterator[Finding]:
     """Yield execution folders that the store doesn't know, or whose execution published nothing."""
-    artifacts = os.path.join(layout.root, "artifacts")
-    for folder in _subfolders(_subfolders(_subfolders([artifacts]))):
+    for folder in _subfolders(_subfolders(_subfolders([layout.artifacts]))):
         execution = store.execution(os.path.basename(folder))
         if execution is None:
             yield Finding("orphan", folder, "No execution in the store stands for this folder.", "removed")

@@ -73,6 +73,11 @@ class Layout:
         """The memo of source file hashes."""
         return os.path.join(self.root, ".cache", "hashes.db")
 
+    @property
+    def artifacts(self) -> str:
+        """The folder of all that was published."""
+        return os.path.join(self.root, "artifacts")
+
     def lock(self, run: str) -> str:
         """The lock of one run."""
         return os.path.join(self.locks, f"{run}.lock")
@@ -99,7 +104,7 @@ class Layout:
 
     def execution(self, pipeline: str, node: str, execution: str) -> str:
         """The final folder of an execution."""
-        return os.path.join(self.root, "artifacts", pipeline, _name(node), execution)
+        return os.path.join(self.artifacts, pipeline, _name(node), execution)
 
     def absolute(self, uri: str) -> str:
         """Return the local path of a recorded URI, which is relative to the root unless it lies outside."""

@@ -28,7 +28,7 @@ from penstock.pipeline.task import (
     Progress,
     Task,
 )
-from penstock.runners import capacity, control, facts, retries, tracing
+from penstock.runners import audit, capacity, control, facts, retries, tracing
 from penstock.runners.alarms import Alarms, timed_out
 from penstock.runners.cache import artifact_of
 from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, component_of, value_of
@@ -116,6 +116,7 @@ class _LocalRun:
     cached: list[CachedExecution] = field(default_factory=list)
     skipped: list[NewExecution] = field(default_factory=list)
     alarms: Alarms = field(default_factory=Alarms)
+    spans: list[audit.Span] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.plan, self.request, self.layout = self.driver.plan, self.driver.request, self.driver.layout
@@ -147,10 +148,11 @@ class _LocalRun:
         run = self.driver.run
         self._flush()
         ended = time.time()
-        state, seconds = self._state(), round(ended - self.started, 3)
-        self.store.end_run(run, state, ended)
-        self.log.run_finished(state, seconds)
-        return RunResult(run, self.plan.name, state, self.layout.root, seconds, self.results)
+        problems = tuple(audit.problems(self.results, self.spans, self.layout.artifacts))
+        state, seconds = self._state(problems), round(ended - self.started, 3)
+        self.store.end_run(run, state, ended, {"problems": list(problems)} if problems else None)
+        self.log.run_finished(state, seconds, problems)
+        return RunResult(run, self.plan.name, state, self.layout.root, seconds, self.results, problems)
 
     def _unrecorded(self, error: StoreError) -> Exception:
         """Return what to raise when the store fails: what a step has reported stands first."""
@@ -159,11 +161,11 @@ class _LocalRun:
                 return PlatformError(f"Step {result.id!r} failed: {result.failure.message}. {error}")
         return error
 
-    def _state(self) -> RunState:
+    def _state(self, problems: tuple[str, ...]) -> RunState:
         states = {result.state for result in self.results.values()}
         if CANCELED in states or not self.scheduler.over:
             return "CANCELED"
-        return "FAILED" if FAILED in states else "COMPLETE"
+        return "FAILED" if FAILED in states or problems else "COMPLETE"
 
     def _start_ready(self) -> None:
         """Start what can be started, and what becomes ready by being reused."""
@@ -304,6 +306,8 @@ class _LocalRun:
         return True
 
     def _finished(self, task: Task, outcome: Outcome) -> None:
+        now = time.time()
+        self.spans.append(audit.Span(task.step, now - outcome.facts.wall, now))
         try:
             made = self.publisher.publish(task, outcome)
         except (OSError, StoreError) as error:

@@ -73,7 +73,9 @@ def _failures(told: RunReport) -> Iterator[RenderableType]:
         yield Group(*_failure(told, step), Text())
     if len(failed) > MAX_FAILURES:
         yield Text(f"{len(failed) - MAX_FAILURES} more steps failed.")
-    if failed:
+    for problem in told.result.problems:
+        yield Group(Text(problem, "bold red"), Text())
+    if failed or told.result.problems:
         yield Text(f"Fix it and go on where it stopped, finished steps are reused: {told.again}")
 
 

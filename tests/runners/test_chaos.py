@@ -1,4 +1,5 @@
-"""Runs killed at random instants and run again: the same artifacts as undisturbed, nothing complete runs twice.
+"""Runs whose scheduler or worker is killed at random instants, run again: the same artifacts as undisturbed, nothing
+complete runs twice, and `penstock fsck` finds nothing after any of them.
 
 20 runs by default; `make chaos` sets PENSTOCK_CHAOS to 200. PENSTOCK_CHAOS_SEED repeats the instants of a failure.
 """
@@ -17,6 +18,7 @@ from contextlib import suppress
 import psutil
 
 from penstock.metadata.store import MlmdStore
+from penstock.runners import integrity
 from tests.runners.conftest import Project
 
 RUNS = int(os.environ.get("PENSTOCK_CHAOS", "20"))
@@ -66,6 +68,13 @@ def disturb(project: Project, text: str, choose: random.Random) -> None:
     process.wait(timeout=60)
 
 
+def fsck(project: Project) -> tuple[int, str]:
+    """Return what the command itself says of the root, every file read."""
+    command = [os.path.join(os.path.dirname(sys.executable), "penstock"), "fsck", "--deep", "--root", str(project.root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
 def test_killed_runs_end_with_the_same_artifacts_and_nothing_complete_runs_twice(project: Project) -> None:
     project.write(PIPELINE)
     choose = random.Random(SEED)
@@ -79,8 +88,11 @@ def test_killed_runs_end_with_the_same_artifacts_and_nothing_complete_runs_twice
 
         assert result.state == "COMPLETE"
         assert project.text(result, "last", "out") == expected.replace("T", text)
+        with MlmdStore.open(project.layout.database, create=False) as store:
+            assert integrity.check(store, project.layout, deep=number % 20 == 0) == []
 
     project.assert_clean()
+    assert fsck(project) == (0, "Nothing is wrong.\n")
     with MlmdStore.open(project.layout.database, create=False) as store:
         executions = [each for run in store.runs() for each in store.executions(run.id)]
     done = Counter(each.cache_key for each in executions if each.state == "COMPLETE" and each.component != "Loop")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import penstock
 from penstock.metadata.store import MlmdStore
 from penstock.pipeline.runner import RunResult
 from penstock.runners.integrity import Finding, check
@@ -232,6 +236,75 @@ def test_step_that_returns_the_wrong_type_fails(signature: str, returned: str, s
     assert message(result).startswith(said)
     assert project.states(result) == {"bad": "FAILED", "make": "COMPLETE"}
     project.assert_clean()
+
+
+SPOILING = """
+@component
+def spoil(other: Input[Note], out: Output[Note]) -> None:
+    put(out)
+    makers = os.path.dirname(os.path.dirname(os.path.dirname(other.path)))
+    folder = os.path.join(makers, "first", os.listdir(os.path.join(makers, "first"))[0], "note")
+    time.sleep(0.02)
+    {deed}
+    time.sleep(0.02)
+
+
+@pipeline
+def wired():
+    first = make(id="first")
+    second = make(id="second", text="b", after=[first])
+    spoiled = spoil(other=second.note)
+    make(id="later", text="c", after=[spoiled])
+"""
+
+
+@pytest.mark.parametrize(
+    ("deed", "what"),
+    [
+        ("open(folder + '/note.txt', 'w').write('evil')", "note.txt has another content than the manifest says."),
+        ("open(folder + '/note.txt', 'w').close()", "note.txt has 0 bytes, the manifest says 4."),
+        ("os.unlink(folder + '/note.txt')", "note.txt is missing."),
+        ("open(folder + '/more', 'w').close()", "more is not in the manifest."),
+        ("__import__('shutil').rmtree(folder)", "It is gone."),
+    ],
+)
+def test_step_that_alters_what_it_was_not_given_is_named_when_the_run_ends(
+    deed: str, what: str, project: Project
+) -> None:
+    project.write(SPOILING.format(deed=deed))
+
+    result = project.run(workers=1)
+
+    place = result["first"].note.path
+    (problem,) = result.problems
+    assert re.fullmatch(
+        r"Output 'note' of step 'first' was altered after it was published, at \d\d:\d\d:\d\d while 'spoil' ran: "
+        + re.escape(f"{what} It lies at {place}. What was altered is made again by the next run."),
+        problem,
+    )
+    assert result.state == "FAILED"
+    assert penstock.runs(root=project.root)[0].problems == result.problems
+    project.write(SPOILING.format(deed="pass"))
+    good = project.run()
+    assert (good.state, good.problems) == ("COMPLETE", ())
+    assert project.text(good, "first", "note") == "text"
+
+
+def test_problems_of_a_run_are_printed_and_make_it_fail(project: Project) -> None:
+    project.write(SPOILING.format(deed="os.unlink(folder + '/note.txt')"))
+    command = [
+        os.path.join(os.path.dirname(sys.executable), "penstock"),
+        "run",
+        "steps.py",
+        "--root",
+        str(project.root),
+    ]
+
+    done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "while 'spoil' ran: note.txt is missing. It lies at " in done.stdout
+    assert "of wired: FAILED in " in done.stdout
 
 
 def other_artifact(result: RunResult) -> Path:
