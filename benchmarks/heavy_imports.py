@@ -76,7 +76,7 @@ def main() -> None:
         from twice import twice
 
         clock, root = Clock(), os.path.join(folder, "root")
-        request = RunRequest(parameters={}, root=root, code_root=folder, workers=1, observers=(clock,))
+        request = RunRequest(parameters={}, root=root, code_root=folder, workers=1, cache=False, observers=(clock,))
         result = LocalRunner().run(twice.compile(), request)
         assert result.state == "COMPLETE", result
         with MlmdStore.open(os.path.join(root, "metadata.db")) as store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -71,7 +72,11 @@ class RunLog:
     def _tell(self, event: str, **details: Any) -> None:
         told = {"event": event, "at": round(time.time(), 3), "run": self._run, **details}
         for observer in self._observers:
-            observer.event(told)
+            try:
+                observer.event(told)
+            except Exception:  # somebody who watches doesn't end the run
+                logging.getLogger(__name__).exception("An observer of run %s failed; it is told no more.", self._run)
+                self._observers = tuple(other for other in self._observers if other is not observer)
         if not self._file.closed:
             try:
                 self._file.write(msgspec.json.encode(told) + b"\n")

@@ -225,6 +225,22 @@ def test_events_have_the_fields_of_their_kind(told: tuple[Recorder, RunResult]) 
         assert json.loads(json.dumps(event)) == event
 
 
+def test_observer_that_fails_ends_neither_the_run_nor_the_telling_of_others(
+    subject: Runner, mixed: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing:
+        def event(self, event: Mapping[str, Any]) -> None:
+            raise RuntimeError("no connection")
+
+    recorder = Recorder()
+
+    result = subject.run(plan_of(mixed, "fine"), request_for(mixed, observers=(Failing(), recorder)))
+
+    assert result.state == "COMPLETE"
+    assert recorder.events[-1]["event"] == "run_finished"
+    assert caplog.text.count(f"An observer of run {result.id} failed; it is told no more.") == 1
+
+
 def test_run_begins_and_ends_once(told: tuple[Recorder, RunResult]) -> None:
     recorder, result = told
 
