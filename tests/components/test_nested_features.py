@@ -340,3 +340,12 @@ def test_a_record_without_columns_is_refused(tmp_path, record, told):
         )
 
     assert str(refused.value) == told
+
+
+def test_fields_of_records_have_lift():
+    table = pa.table({"user.city": ["Oslo", "Oslo", "Bergen"], "label": ["a", "b", "b"]})
+    options = StatsOptions(struct_features=["user"], label_feature="label")
+
+    (cross,) = describe_table(table, options=options).datasets[0].cross_features
+
+    assert [value.lift for value in cross.categorical_cross_stats.lift.lift_series[0].lift_values] == [1.5, 0.0]

@@ -97,6 +97,10 @@ class ColumnStatistics:
         if self._weighted is not None and other._weighted is not None:
             self._weighted.merge(other._weighted)
 
+    def leaves(self) -> Iterator[ColumnStatistics]:
+        """Yield the features with values: itself."""
+        yield self
+
     def protos(self, options: StatsOptions = DEFAULT_OPTIONS) -> Iterator[FeatureNameStatistics]:
         """Yield the feature's statistics."""
         feature = FeatureNameStatistics(type=_PROTO_TYPES[self.kind])

@@ -9,12 +9,13 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics, DatasetFeatureStatisticsList
 
-from penstock.components.validation.column_statistics import ColumnStatistics, Kind
+from penstock.components.validation.column_statistics import Kind
 from penstock.components.validation.compound_statistics import compound_statistics
 from penstock.components.validation.cross_statistics import CrossStatistics
 from penstock.components.validation.custom_statistics import CustomClasses, CustomStatistics
-from penstock.components.validation.feature_paths import Path, features_by_path
-from penstock.components.validation.language_statistics import LanguageStatistics, Vocabulary
+from penstock.components.validation.feature_paths import features_by_path
+from penstock.components.validation.feature_statistics import statistics_of
+from penstock.components.validation.language_statistics import Vocabulary
 from penstock.components.validation.lift_statistics import LiftStatistics
 from penstock.components.validation.quantiles import Floats
 from penstock.components.validation.record_columns import column_of, grouped, records_of
@@ -27,10 +28,7 @@ from penstock.components.validation.row_selection import (
     weights_of,
 )
 from penstock.components.validation.stats_options import DEFAULT_OPTIONS, StatsOptions
-from penstock.components.validation.struct_statistics import StructStatistics
-from penstock.data.errors import UnsupportedDataError
 from penstock.data.exact_sums import exact_sum, rounded
-from penstock.data.raw_feature import is_list
 
 DATASET_NAME = "All Examples"
 """TFDV's name of the statistics of all rows, as opposed to a slice."""
@@ -80,20 +78,16 @@ class DatasetAccumulator:
         records = records_of([each.name for each in described], hints, options)
         self._fields = list(grouped(pa.schema(described), records))
         self.columns = [
-            _statistics_of((each.name,), each.type, known, options, more.vocabularies) for each in self._fields
+            statistics_of((each.name,), each.type, known, options, more.vocabularies) for each in self._fields
         ]
         self._custom = CustomStatistics(more.custom) if more.custom is not None else None
         self._compounds = compound_statistics(hints)
         self._lift = None
         if options.label_feature is not None:
-            categories = [
-                column.path[0]
-                for column in self.columns
-                if isinstance(column, ColumnStatistics) and column.kind in (Kind.STRING, Kind.CATEGORICAL)
-            ]
-            self._lift = LiftStatistics(
-                options.label_feature, [name for name in categories if name != options.label_feature]
-            )
+            leaves = (leaf for column in self.columns for leaf in column.leaves())
+            names = [".".join(leaf.path) for leaf in leaves if leaf.kind in (Kind.STRING, Kind.CATEGORICAL)]
+            told = [name for name in names if name in columns.names and name != options.label_feature]
+            self._lift = LiftStatistics(options.label_feature, told)
         self._own_weights = options.weights_by_feature
         self._crosses = [CrossStatistics(left, right) for left, right in options.cross_features or ()]
 
@@ -238,58 +232,3 @@ def describe_table(
     for batch in table.to_batches(max_chunksize=16384):
         statistics.add(batch)
     return statistics.proto()
-
-
-def _statistics_of(
-    path: Path,
-    kind: pa.DataType,
-    known: dict[Path, schema_pb2.Feature],
-    options: StatsOptions,
-    vocabularies: Mapping[str, Vocabulary],
-) -> ColumnStatistics | StructStatistics:
-    levels, value = 0, kind
-    while is_list(value):
-        levels, value = levels + 1, value.value_type
-    if pa.types.is_struct(value):
-        fields = [_statistics_of((*path, each.name), each.type, known, options, vocabularies) for each in value]
-        return StructStatistics(path, levels, fields, weighted=options.weighs(path[0]))
-    plain, feature = _kind(path, kind, value), known.get(path, schema_pb2.Feature())
-    meaning = feature.WhichOneof("domain_info")
-    if plain is Kind.INT and _is_categorical(feature):
-        plain = Kind.CATEGORICAL
-    elif plain is Kind.STRING and meaning == "image_domain":
-        plain = Kind.BYTES
-    language = None
-    if meaning == "natural_language_domain" and plain in (Kind.STRING, Kind.CATEGORICAL) and levels <= 1:
-        domain = feature.natural_language_domain
-        integers = plain is Kind.CATEGORICAL
-        language = LanguageStatistics(domain, integers=integers, vocabulary=vocabularies.get(domain.vocabulary))
-    return ColumnStatistics(path, plain, levels=levels, image=plain is Kind.BYTES, language=language, options=options)
-
-
-def _kind(path: Path, column: pa.DataType, kind: pa.DataType) -> Kind:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-        return Kind.INT
-    if pa.types.is_floating(kind):
-        return Kind.FLOAT
-    # A column without any value has no type; like TFDV, say string.
-    if any(test(kind) for test in (pa.types.is_null, *_TEXT_TESTS)):
-        return Kind.STRING
-    name = ".".join(path)
-    raise UnsupportedDataError(
-        f"Column {name!r} is of type {column}, which can't be described. Columns hold integers, floats, strings, "
-        f"binaries, and lists or structs of these.",
-        column=name,
-    )
-
-
-_TEXT_TESTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-
-
-def _is_categorical(feature: schema_pb2.Feature) -> bool:
-    return feature.type == schema_pb2.INT and (
-        feature.int_domain.is_categorical
-        or feature.WhichOneof("domain_info") in ("bool_domain", "natural_language_domain")
-    )

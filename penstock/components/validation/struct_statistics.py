@@ -59,6 +59,11 @@ class StructStatistics:
         for ours, theirs in zip(self._fields, other._fields, strict=True):
             ours.merge(theirs)  # type: ignore[arg-type]  # both were made for the same type
 
+    def leaves(self) -> Iterator[ColumnStatistics]:
+        """Yield the features with values in it, at any depth."""
+        for field in self._fields:
+            yield from field.leaves()
+
     def protos(self, options: StatsOptions = DEFAULT_OPTIONS) -> Iterator[FeatureNameStatistics]:
         """Yield the statistics of the structs, then those of their fields."""
         feature = FeatureNameStatistics(type=FeatureNameStatistics.STRUCT)
