@@ -116,7 +116,8 @@ def _charts(name: str, sides: Sequence[Side]) -> Iterator[Markup]:
         if bins is not None:
             title = formats.visible(f"Distribution of {name}, bins of {words}", NAME_LENGTH)
             axis = axis_of(bins, central=class_ == "quantiles")
-            yield tag("figure", density_chart(bins, axis, title, labels), class_=class_)
+            numbers = tag("details", tag("summary", "Numbers of the chart"), hidden=True)
+            yield tag("figure", density_chart(bins, axis, title, labels), numbers, class_=class_)
     if not any(bins for _, _, bins in drawn):
         yield tag("p", _without_chart([side.figures[name] for side in sides if name in side.figures]), class_="empty")
 

@@ -100,6 +100,34 @@
     choose();
   });
 
+  // The numbers of a chart as a table, made when it is unfolded.
+  const cell = (name, text) => {
+    const made = document.createElement(name);
+    made.textContent = text;
+    return made;
+  };
+  const row = (cells) => {
+    const made = document.createElement("tr");
+    made.append(...cells);
+    return made;
+  };
+  const span = ([from, to]) => (from === to ? number(from) : `${number(from)} to ${number(to)}`);
+  const unfold = (details) => {
+    const charts = all("svg[data-edges]", details.parentElement);
+    const edges = charts[0].dataset.edges.split(" ").map((pair) => pair.split(","));
+    const sides = charts.flatMap((svg) => svg.dataset.sides.split(" ").map(Number));
+    const shares = charts.flatMap((svg) => svg.dataset.shares.split(";").map((own) => own.split(" ").map(Number)));
+    const head = row([cell("th", "from … to"), ...sides.map((side) => cell("th", labels[side] || "share"))]);
+    const table = document.createElement("table");
+    table.className = "counts";
+    table.append(head, ...edges.map((edge, bin) => row([cell("th", span(edge)), ...shares.map((own) => cell("td", `${(own[bin] * 100).toFixed(1)}%`))])));
+    details.append(table);
+  };
+  for (const details of all(".chart figure > details[hidden]", cards)) {
+    details.hidden = false;
+    details.addEventListener("toggle", () => details.querySelector("table") || unfold(details));
+  }
+
   // What lies under the pointer.
   const tip = document.createElement("div");
   tip.className = "tip";
@@ -124,11 +152,10 @@
     let bin = edges.findIndex(([from, to]) => from === to && Math.abs(at - from) <= near);
     if (bin < 0) bin = edges.findIndex(([from, to]) => at >= Number(from) && at <= Number(to));
     if (bin < 0) { tip.hidden = true; return; }
-    const [from, to] = edges[bin];
     const sides = svg.dataset.sides.split(" ").map(Number);
     const shares = svg.dataset.shares.split(";").map((own) => Number(own.split(" ")[bin]));
     tip.replaceChildren(
-      line(from === to ? number(from) : `${number(from)} to ${number(to)}`, true),
+      line(span(edges[bin]), true),
       ...sides.map((side, place) => line(`${labels[side] ? labels[side] + "  " : ""}${(shares[place] * 100).toFixed(1)}%`)),
     );
     const left = Math.min(event.pageX + 14, window.scrollX + root.clientWidth - tip.offsetWidth - 8);

@@ -123,7 +123,7 @@ def _features(names: Sequence[str], sides: Sequence[Side], beside: Beside, wish:
     ordered = sorted_names(names, sides, beside.apart, wish.sort)[: wish.limit]
     place = {name: at for at, name in enumerate(names)}
     cards = [feature_card(name, place[name], sides, beside) for name in ordered]
-    count = tag("span", f"{len(ordered):,}", id="count")
+    count = tag("span", f"{len(ordered):,}", id="count", aria_live="polite")
     return tag(
         "section",
         tag("h2", "Features ", tag("small", count, f" of {len(ordered):,}")),
