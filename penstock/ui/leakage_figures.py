@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penstock.components.validation.leakage_report import LeakageReport, Prediction, Shared, Times, read_leakage
 from penstock.ui import formats
 from penstock.ui.shown import Shown
 
-MOST_FEATURES = 10
+MOST_FEATURES = 5
 TOLD_LENGTH = 200
 
 
@@ -43,8 +43,14 @@ def leakage_rows(artifacts: Sequence[Shown]) -> list[LeakageRow]:
     Raises:
         DataFormatError: A file can't be read.
     """
-    reports = [read_leakage(shown.path) for shown in artifacts]
-    rows = [row for report in reports if report is not None for row in _rows(report)]
+    reports = [(shown, read_leakage(shown.path)) for shown in artifacts]
+    several = len(artifacts) > 1
+    rows = [
+        replace(row, split=f"{row.split} · {shown.label}") if several else row
+        for shown, report in reports
+        if report is not None
+        for row in _rows(report)
+    ]
     return sorted(rows, key=lambda row: row.holds)
 
 
