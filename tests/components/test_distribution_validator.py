@@ -95,6 +95,7 @@ def test_without_a_baseline_nothing_is_compared_and_the_verdict_says_so(validate
 
     assert anomalies.properties["blessed"] == {"train": 2}
     assert "no baseline yet" in caplog.text
+    assert os.listdir(anomalies.path) == ["NO_BASELINE"]
 
 
 def test_splits_that_never_meet_are_refused(validate):

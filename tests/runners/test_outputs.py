@@ -157,9 +157,7 @@ def test_copied_root_keeps_inner_links_whole(project: Project, tmp_path: Path) -
         ),
     ],
 )
-def test_value_that_the_store_can_not_hold_is_refused(
-    signature: str, deed: str, said: str, project: Project
-) -> None:
+def test_value_that_the_store_can_not_hold_is_refused(signature: str, deed: str, said: str, project: Project) -> None:
     written(project, deed, signature)
 
     result = project.run(workers=1)

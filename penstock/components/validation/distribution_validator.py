@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Literal
 
 from penstock.artifacts import ExampleAnomalies, ExampleStatistics
 from penstock.components.validation.distribution_config import DistributionValidatorConfig
 from penstock.pipeline import GateFailed, Input, Output, component
+
+NO_BASELINE = "NO_BASELINE"
+"""The file that says so: an output can't be empty."""
 
 
 @component(gates="statistics.examples")
@@ -39,7 +43,11 @@ def DistributionValidator(
     splits = split_names_of(statistics.path)
     if baseline_statistics is None:
         anomalies.properties.update(split_names=[], blessed=dict.fromkeys(splits, 2))
-        logging.getLogger(__name__).warning("There is no baseline yet: no distribution was compared.")
+        told = "There is no baseline yet: no distribution was compared."
+        logging.getLogger(__name__).warning(told)
+        os.makedirs(anomalies.path, exist_ok=True)
+        with open(os.path.join(anomalies.path, NO_BASELINE), "w", encoding="ascii") as file:
+            file.write(told + "\n")
         return
     validations = {}
     for split, other in split_pairs(splits, split_names_of(baseline_statistics.path), include_split_pairs):
