@@ -1,5 +1,7 @@
 """DistributionValidator: what it compares, when it refuses, and what it leaves behind."""
 
+import os
+
 import pyarrow as pa
 import pytest
 from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
