@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 
 from penstock.artifacts import ExampleAnomalies, ExampleStatistics, Schema
 from penstock.components import ExampleValidator, LeakageChecks, StatisticsGen, StatsOptions
@@ -295,7 +296,7 @@ def test_splits_without_rows_leak_nothing(leaks):
 def validator(tmp_path):
     """Return a function that describes two splits with checks of leakage, and validates them."""
 
-    def run(checks):
+    def run(checks, **arguments):
         tables = {"train": TRAIN, "eval": EVAL}
         statistics = _described(tmp_path, tables, checks)
         protos.write_schema(str(tmp_path / "schema"), infer_schema(map(describe_table, tables.values())))
@@ -303,6 +304,7 @@ def validator(tmp_path):
             statistics=statistics,
             schema=Schema(str(tmp_path / "schema")),
             anomalies=ExampleAnomalies(str(tmp_path / "anomalies")),
+            **arguments,
         )
 
     return run
@@ -313,6 +315,14 @@ def test_a_leak_stops_the_gate_and_is_kept(validator, tmp_path):
         validator(LeakageChecks(time_feature="t"))
 
     assert "t" in protos.read_anomalies(str(tmp_path / "anomalies"), "eval").anomaly_info
+
+
+def test_a_leak_may_be_a_warning(validator, tmp_path, caplog):
+    validator(LeakageChecks(time_feature="t"), severities={"CUSTOM_VALIDATION": "WARNING"})
+
+    info = protos.read_anomalies(str(tmp_path / "anomalies"), "eval").anomaly_info["t"]
+    assert info.severity == AnomalyInfo.WARNING
+    assert "Times of splits overlap" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,12 @@ def ExampleValidator(
         environment: Where the data comes from, such as "SERVING": features that the schema has not in this
             environment may be missing. By default the schema's environments don't count.
         severities: Severities by anomaly type, such as {"SCHEMA_NEW_COLUMN": "WARNING"}; all are "ERROR" by default.
+            Leakage is of the type CUSTOM_VALIDATION; custom rules have a severity each.
         custom_rules: Rules of your own, such as `CustomRule("mean(fare) < 50")`.
         module_file: The file with the functions that custom rules name.
     """
+    from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
+
     from penstock.components.validation.anomaly_report import refusal, warning_lines
     from penstock.components.validation.custom_rules import apply_rules, check_rules
     from penstock.components.validation.leakage_report import read_leakage
@@ -73,7 +76,8 @@ def ExampleValidator(
         )
     measured = read_leakage(statistics.path)
     if measured is not None:
-        validations = add_leaks(validations, measured)
+        severity = (severities or {}).get("CUSTOM_VALIDATION", "ERROR")
+        validations = add_leaks(validations, measured, AnomalyInfo.Severity.Value(severity))
     for split, validation in validations.items():
         write_anomalies(anomalies.path, split, validation.proto())
     anomalies.properties.update(span=statistics.properties.get("span", 0), split_names=splits)

@@ -41,12 +41,14 @@ def leaks_in(report: LeakageReport) -> Iterator[Leak]:
         yield from _predictive(report.prediction)
 
 
-def add_leaks(validations: Mapping[str, Validation], report: LeakageReport) -> dict[str, Validation]:
-    """Return the validations by split with what leaks into these splits, as errors, and what could not be measured."""
+def add_leaks(
+    validations: Mapping[str, Validation], report: LeakageReport, severity: int = AnomalyInfo.ERROR
+) -> dict[str, Validation]:
+    """Return the validations by split with what leaks into these splits, and what could not be measured."""
     found = dict(validations)
     for leak in leaks_in(report):
         if leak.split in found:
-            found[leak.split] = with_finding(found[leak.split], leak.feature, leak.finding, AnomalyInfo.ERROR)
+            found[leak.split] = with_finding(found[leak.split], leak.feature, leak.finding, severity)
     for split, note in _unchecked(report):
         if split in found:
             found[split] = replace(found[split], notes=(*found[split].notes, note))
