@@ -27,7 +27,7 @@ class FeatureFigures:
 
     Attributes:
         name: Its name, whole.
-        kind: "int", "float", "string", "bytes" or "struct"; "unknown" for what isn't described by itself.
+        kind: "int", "float", "string", "bytes" or "struct"; "compound" for what is made of other features.
         count: In how many rows it is present, or their weight.
         missing: In how many it is missing, or their weight.
         values: How many values there are in all, or their weight.
@@ -91,7 +91,7 @@ def figures_of(view: FeatureView) -> FeatureFigures:
     kind = view.statistics.WhichOneof("stats")
     return FeatureFigures(
         name=view.name,
-        kind=view.type_name.lower() if kind else "unknown",
+        kind=view.type_name.lower() if kind else "compound",
         count=view.present,
         missing=view.missing,
         values=view.values,

@@ -39,6 +39,8 @@ def type_of_path(path: str) -> str | None:
     """Return the type of what lies at a path, by the names of its files; None for what can't be pictured."""
     if os.path.isfile(path):
         return "Schema" if path.endswith(".pbtxt") else None
+    if not os.path.isdir(path):
+        return None
     names = set(os.listdir(path))
     for each in sorted(names):
         if each.startswith("Split-") and os.path.isdir(os.path.join(path, each)):

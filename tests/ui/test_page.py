@@ -25,7 +25,7 @@ from penstock.ui.page import markup
 from penstock.ui.page.statistics_page import page
 from penstock.ui.shown import Shown, Wish
 from tests.ui import described
-from tests.ui.test_pictures import leaky
+from tests.ui.test_pictures import leaky, nested
 
 ALONE = {"meta", "input", "line", "path", "rect"}
 ASKS = {"src", "action", "formaction", "data", "poster", "srcset", "background", "ping"}
@@ -191,6 +191,13 @@ def test_odd_columns_have_a_place(tmp_path: Path, columns: dict, told: str):
     shown = described.statistics(tmp_path, {"train": columns})
 
     assert told in Reader(page([shown])).text
+
+
+def test_nested_and_sparse_features_have_a_place(tmp_path: Path):
+    told = Reader(page([nested(tmp_path)])).text
+
+    assert "Of struct no distribution is kept." in told
+    assert "missing value: 2" in told
 
 
 def test_statistics_without_a_row_are_a_page(tmp_path: Path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from penstock.components.validation.stats_options import StatsOptions
 from penstock.data import protos
@@ -132,6 +132,38 @@ def test_identifiers_are_not_compared(tmp_path: Path):
     shown = described.statistics(tmp_path, {"train": {"user": names[0]}, "eval": {"user": names[1]}})
 
     assert "furthest apart" not in described.text(statistics.render([shown]))
+
+
+def test_counts_of_weighted_statistics_are_weights(tmp_path: Path):
+    columns = {"fare": [1.0, None, 4.0], "kind": ["a", "b", "a"], "weight": [2.0, 3.0, 0.5]}
+    shown = described.statistics(tmp_path, {"train": columns}, StatsOptions(weight_feature="weight"))
+
+    found = {each["name"]: each for each in statistics.document(shown)["train"]["features"]}
+
+    assert "train 3 rows (counts are weights)" in described.text(statistics.render([shown]))
+    assert found["fare"] == found["fare"] | {"count": 2.5, "missing": 3, "mean": pytest.approx(1.6)}
+    assert found["kind"]["top_values"] == [{"value": "b", "count": 3}, {"value": "a", "count": 2.5}]
+
+
+def nested(folder: Path) -> Shown:
+    """Statistics as TFDV has them of nested and sparse features."""
+    proto = statistics_pb2.DatasetFeatureStatisticsList()
+    dataset = proto.datasets.add(num_examples=5)
+    for kind, steps in ((statistics_pb2.FeatureNameStatistics.STRUCT, ["trip"]), (0, ["trip", "miles"]), (2, ["s"])):
+        dataset.features.add(type=kind).path.step.extend(steps)
+    dataset.features[0].struct_stats.common_stats.num_non_missing = 5
+    dataset.features[1].num_stats.common_stats.num_missing = 5
+    dataset.features[2].custom_stats.add(name="missing_value", num=2)
+    protos.write_statistics(str(folder), "train", proto)
+    return Shown("ExampleStatistics", str(folder))
+
+
+def test_nested_and_sparse_features_have_a_row(tmp_path: Path):
+    told = described.text(statistics.render([nested(tmp_path)]))
+
+    assert re.search(r"trip +struct +5 +0%", told)
+    assert re.search(r"trip\.miles +int +0 +100%", told)
+    assert re.search(r"s +train +missing value +2", told)
 
 
 def test_a_feature_that_one_split_lacks_says_so(tmp_path: Path):
@@ -312,6 +344,7 @@ def test_a_folder_of_something_else_has_no_picture(tmp_path: Path):
 
     assert pictures.type_of_path(str(tmp_path)) is None
     assert pictures.type_of_path(str(tmp_path / "model.txt")) is None
+    assert pictures.type_of_path("/dev/null") is None
 
 
 def leaky(folder: Path) -> Shown:
