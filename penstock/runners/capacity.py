@@ -87,13 +87,15 @@ def cores() -> int:
 def memory_limit(group: str | None = None) -> int:
     """Return the bytes of memory that this process and its children may use: its cgroup's limit, or the machine's."""
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    said = _read(group if group is not None else cgroup(), "memory.max").strip()
+    folder = cgroup() if group is None else group
+    said = (_read(folder, "memory.max") or _read(folder, "memory.limit_in_bytes")).strip()
     return min(whole, int(said)) if said.isdigit() else whole
 
 
 def memory_kills(group: str | None = None) -> int | None:
-    """Return how many processes of this cgroup (v2) the kernel has killed for memory; None where it doesn't say."""
-    for line in _read(group if group is not None else cgroup(), "memory.events").splitlines():
+    """Return how many processes of this cgroup the kernel has killed for memory; None where it doesn't say."""
+    folder = cgroup() if group is None else group
+    for line in (_read(folder, "memory.events") or _read(folder, "memory.oom_control")).splitlines():
         name, _, count = line.partition(" ")
         if name == "oom_kill" and count.isdigit():
             return int(count)
@@ -101,13 +103,15 @@ def memory_kills(group: str | None = None) -> int | None:
 
 
 def cgroup() -> str:
-    """Return the folder of this process's cgroup (v2), "" when there is none."""
+    """Return the folder of this process's cgroup, "" when there is none: of version 2, of 1 where that holds memory."""
+    found = {}
     with suppress(OSError), open("/proc/self/cgroup", encoding="ascii") as file:
         for line in file:
-            if line.startswith("0::"):
-                folder = os.path.join(CGROUPS, line[3:].strip().lstrip("/"))
-                return folder if os.path.isdir(folder) else CGROUPS
-    return ""
+            _, controllers, path = line.rstrip("\n").split(":", 2)
+            found[controllers] = path.lstrip("/")
+    places = [os.path.join(CGROUPS, "memory", found["memory"])] if "memory" in found else []
+    places += [os.path.join(CGROUPS, found[""]), CGROUPS] if "" in found else []
+    return next((place for place in places if os.path.isdir(place)), "")
 
 
 def _read(folder: str, name: str) -> str:
@@ -127,5 +131,5 @@ def cause_of_kill(peak: int, before: int | None, now: int | None) -> str:
     """
     used = f"peak {peak / (1 << 30):.2f} GiB of {memory_limit() / (1 << 30):.2f} GiB"
     if before is not None and now is not None and now > before:
-        return f"killed by the kernel, out of memory (memory.events counts {now - before} oom_kill): {used}"
+        return f"killed by the kernel, out of memory (its cgroup counts {now - before} oom_kill): {used}"
     return f"killed by signal 9, probably out of memory: {used}"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from penstock.pipeline.runner import RunResult
-from penstock.runners.capacity import excess
+from penstock.runners import capacity
 from penstock.runners.layout import LOG_HEAD, LOG_TAIL
 from tests.runners.conftest import Project
 
@@ -407,6 +409,61 @@ def test_worker_killed_from_outside_is_told_with_its_peak_memory_and_what_it_ask
     project.assert_clean()
 
 
+LITTLE_MEMORY = 500 << 20
+
+
+@pytest.fixture
+def little_memory() -> Iterator[Path]:
+    """A cgroup whose processes may use 500 MiB, of version 2 or 1."""
+    mine = capacity.cgroup()
+    folder = Path(mine, f"penstock-test-{os.getpid()}")
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"no cgroup can be made here: {error}")
+    limit = next((folder / name for name in ("memory.max", "memory.limit_in_bytes") if (folder / name).exists()), None)
+    if limit is None:
+        folder.rmdir()
+        pytest.skip("cgroups limit no memory here")
+    limit.write_text(str(LITTLE_MEMORY))
+    yield folder
+    folder.rmdir()
+
+
+def test_worker_that_the_kernel_kills_for_memory_is_told_with_peak_and_limit(
+    project: Project, little_memory: Path
+) -> None:
+    project.write(
+        """
+        @component
+        def hungry(out: Output[Note]) -> None:
+            blocks = []
+            while True:
+                blocks.append(b"x" * (10 << 20))
+
+
+        @pipeline
+        def wired():
+            hungry(memory="100Mi")
+            make()
+        """
+    )
+    script = f"from steps import wired; print(wired.run(root={str(project.root)!r}).state)"
+    inside = ["sh", "-c", f'echo $$ > {little_memory}/cgroup.procs && exec "$0" "$@"', sys.executable, "-c", script]
+
+    done = subprocess.run(inside, cwd=project.folder, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.stdout == "FAILED\n", done
+    (run,) = [path.name for path in (project.root / "runs").iterdir()]
+    executions = project.executions(run)
+    assert executions["make"].state == "COMPLETE"
+    assert re.fullmatch(
+        r"the worker was killed by the kernel, out of memory \(its cgroup counts 1 oom_kill\): "
+        r"peak 0\.[1-4]\d GiB of 0\.49 GiB; the step asks for memory=100Mi",
+        executions["hungry"].error,
+    )
+
+
 def test_step_that_takes_more_memory_than_it_asks_for_says_so(project: Project) -> None:
     project.write(
         """
@@ -439,7 +496,7 @@ def test_step_that_takes_more_memory_than_it_asks_for_says_so(project: Project) 
     ],
 )
 def test_memory_beyond_what_was_asked_for_is_named(asked: int, peak: int, said: str) -> None:
-    assert excess(asked, peak) == said
+    assert capacity.excess(asked, peak) == said
 
 
 def test_step_that_may_have_no_more_memory_fails_alone(project: Project) -> None:

@@ -97,11 +97,19 @@ def test_kernel_s_count_of_kills_names_the_cause(tmp_path: Path) -> None:
 
     assert capacity.memory_kills(str(tmp_path)) == 3
     assert capacity.memory_limit(str(tmp_path)) == 1 << 30
-    assert capacity.cause_of_kill(1 << 30, 2, 3).startswith("killed by the kernel, out of memory (memory.events")
+    assert capacity.cause_of_kill(1 << 30, 2, 3).startswith("killed by the kernel, out of memory (its cgroup")
     assert capacity.cause_of_kill(1 << 30, 3, 3).startswith(
         "killed by signal 9, probably out of memory: peak 1.00 GiB of"
     )
     assert capacity.cause_of_kill(1 << 30, None, None).startswith("killed by signal 9, probably out of memory")
+
+
+def test_first_version_of_cgroups_is_read_too(tmp_path: Path) -> None:
+    (tmp_path / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
+    (tmp_path / "memory.limit_in_bytes").write_text("1073741824\n")
+
+    assert capacity.memory_kills(str(tmp_path)) == 2
+    assert capacity.memory_limit(str(tmp_path)) == 1 << 30
 
 
 def test_machine_without_cgroups_has_its_whole_memory(tmp_path: Path) -> None:
