@@ -135,6 +135,7 @@ def _describe(
         ranges,
         staging=out,
     )
+    last = {range_.split: range_.number for range_ in ranges}
     merged: dict[str, RangeStatistics] = {}
     leaks: dict[str, RangeLeakage] = {}
     for range_, pickled in zip(ranges, described, strict=True):
@@ -147,8 +148,8 @@ def _describe(
             leaks[range_.split].merge(leakage)
         elif leakage is not None:
             leaks[range_.split] = leakage
-    for split, whole in merged.items():
-        write_statistics(out, split, whole.proto())
+        if range_.number == last[range_.split]:  # what is written needn't be held while the next split is described
+            write_statistics(out, range_.split, merged.pop(range_.split).proto())
     return leaks
 
 
