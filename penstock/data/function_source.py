@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from penstock.data.errors import CellError, DataFormatError
 from penstock.data.row_source import Placed, SourceRange, TypedSource
-from penstock.data.value_columns import ValueConflict, batch_of
+from penstock.data.value_columns import ValueConflict, batch_of, weight_of
 
-_BATCH_ROWS = 8192
+_BATCH_ROWS, _BATCH_BYTES = 8192, 8 << 20
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,19 @@ def _batches(items: Iterator[Any], place: str) -> Iterator[pa.RecordBatch]:
             yield from item.to_batches(_BATCH_ROWS)
         elif isinstance(item, Mapping):
             # From a first dictionary on they are gathered to batches.
-            yield _gathered([item, *_mappings(islice(items, _BATCH_ROWS - 1), place)], place)
+            yield _gathered(list(_some([item], _mappings(items, place))), place)
         else:
             raise _no_row(item, place)
+
+
+def _some(first: Iterable[Mapping[str, Any]], others: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yields rows until they are enough for a batch; those with long values are so earlier."""
+    held = 0
+    for row in islice(chain(first, others), _BATCH_ROWS):
+        yield row
+        held += weight_of(row)
+        if held >= _BATCH_BYTES:
+            return
 
 
 def _mappings(items: Iterable[Any], place: str) -> Iterator[Mapping[str, Any]]:

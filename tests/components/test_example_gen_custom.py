@@ -8,6 +8,7 @@ import pytest
 from penstock.artifacts import Examples
 from penstock.components.ingestion.custom_example_gen import CustomExampleGen, check_parameters
 from penstock.data import examples
+from penstock.data.function_source import FunctionRows
 from penstock.pipeline import Beam, DataError, ModuleFile, ParameterError, UserCodeError
 from tests.components.conftest import files_of, rows_of
 
@@ -100,3 +101,11 @@ def test_an_error_of_the_function_is_told_as_its_own(ingest):
 def test_impossible_parameters_are_refused_beforehand():
     with pytest.raises(ParameterError, match="CustomExampleGen: splits is empty"):
         check_parameters(splits={})
+
+
+def test_rows_with_long_values_come_in_small_batches():
+    rows = FunctionRows(lambda: lambda: ({"cell": "x" * 5_000_000} for _ in range(5)), {})
+
+    sizes = [placed.batch.num_rows for placed in rows.placed(rows.ranges()[0])]
+
+    assert sizes == [2, 2, 1]
