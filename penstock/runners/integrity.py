@@ -10,14 +10,15 @@ from typing import Literal
 
 from penstock.metadata.records import ArtifactRecord, ExecutionRecord
 from penstock.metadata.store import MetadataStore
-from penstock.runners.layout import Layout
+from penstock.runners.layout import KEY, OUTCOME, Layout, new_id
 from penstock.runners.publisher import Publisher
 from penstock.runners.recovery import recover
 from penstock.runners.retention import live_runs, remove, stale_staging
 from penstock.runners.seal import differences
 
 ENDED = ("CANCELED", "FAILED", "SKIPPED")
-Kind = Literal["missing", "damaged", "orphan", "stuck", "leftover"]
+LOST = "lost+found"
+Kind = Literal["missing", "damaged", "orphan", "stray", "stuck", "leftover"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Finding:
 
     Attributes:
         kind: missing (an artifact's files), damaged (they differ from what is recorded), orphan (a folder that no
-            execution stands for), stuck (an execution or run that is RUNNING without a process), leftover (staging of a
-            dead run).
+            execution stands for), stray (something beside the outputs or folders of executions), stuck (an execution or
+            run that is RUNNING without a process), leftover (staging of a dead run).
         where: A path, or the id of an execution or run.
         what: What is wrong, in one sentence.
         repair: What `repair` does about it.
@@ -50,7 +51,7 @@ def check(store: MetadataStore, layout: Layout, *, deep: bool = False) -> list[F
         deep: Read every file and compare its sha256, instead of names, sizes and what was changed later.
     """
     live = live_runs(layout)
-    found = [*_stuck(store, live), *_artifacts(store, layout, deep), *_orphans(store, layout, live)]
+    found = [*_stuck(store, live), *_artifacts(store, layout, deep), *_orphans(store, layout, live), *_beside(layout)]
     found += [
         Finding("leftover", path, "Staging of a run whose process is gone.", "removed")
         for path in stale_staging(layout, live)
@@ -68,6 +69,7 @@ def repair(store: MetadataStore, layout: Layout, findings: list[Finding]) -> Non
     actions: dict[Kind, Callable[[Finding], None]] = {
         "orphan": lambda found: remove(found.where),
         "leftover": lambda found: remove(found.where),
+        "stray": lambda found: _set_aside(layout, found.where),
         "stuck": lambda found: _end(store, layout, found.where),
     }
     for found in findings:
@@ -102,6 +104,27 @@ def _orphans(store: MetadataStore, layout: Layout, live: set[str]) -> Iterator[F
             yield Finding("orphan", folder, "No execution in the store stands for this folder.", "removed")
         elif execution.run not in live and execution.state in ENDED and not execution.outputs:
             yield Finding("orphan", folder, f"Its execution ended {execution.state} and published nothing.", "removed")
+        elif execution.run not in live:
+            yield from _strays(folder, {KEY, OUTCOME, *execution.outputs})
+
+
+def _beside(layout: Layout) -> Iterator[Finding]:
+    """Yield files where only folders of pipelines, steps and executions belong."""
+    pipelines = [layout.artifacts] if os.path.isdir(layout.artifacts) else []
+    for folder in (*pipelines, *_subfolders(pipelines), *_subfolders(_subfolders(pipelines))):
+        yield from _strays(folder, {entry.name for entry in os.scandir(folder) if entry.is_dir()})
+
+
+def _strays(folder: str, expected: set[str]) -> Iterator[Finding]:
+    for name in sorted(set(os.listdir(folder)) - expected):
+        yield Finding("stray", os.path.join(folder, name), "It is nobody's output.", f"moved to {LOST} of the root")
+
+
+def _set_aside(layout: Layout, path: str) -> None:
+    """Move something out of the way, under a name that nothing has yet."""
+    target = os.path.join(layout.root, LOST, f"{new_id()}-{os.path.basename(path)}")
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    os.rename(path, target)
 
 
 def _subfolders(folders: Iterator[str] | list[str]) -> Iterator[str]:

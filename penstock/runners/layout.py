@@ -6,6 +6,7 @@
 <root>/runs/<run>/plan.json, events.jsonl, logs/<step>.log      what a run was and said
 <root>/runs/<run>/keys/<step>.json                              the key of a step that published nothing
 <root>/.runs/<run>.lock                                         held while the run lives
+<root>/lost+found/...                                           what fsck found among artifacts and belongs to none
 <root>/.cache/hashes.db                                         memoised hashes of source files
 """
 

@@ -108,6 +108,23 @@ def test_same_size_damage_is_found_by_its_time_of_change(project: Project) -> No
     assert "note.txt has another content than the manifest says." in finding.what
 
 
+@pytest.mark.parametrize("place", ["", "wired", "wired/make", "EXECUTION"])
+def test_file_beside_what_executions_made_is_set_aside(place: str, project: Project) -> None:
+    project.write(CHAIN)
+    made = note(project.run())
+    folder = made.parent if place == "EXECUTION" else project.root / "artifacts" / place
+    (folder / "model.ckpt").write_text("mine")
+
+    (finding,) = found(project, mend=True)
+
+    assert (finding.kind, finding.where) == ("stray", str(folder / "model.ckpt"))
+    assert finding.what == "It is nobody's output."
+    assert found(project) == []
+    (kept,) = (project.root / "lost+found").iterdir()
+    assert kept.read_text() == "mine"
+    assert kept.name.endswith("-model.ckpt")
+
+
 def test_bit_that_rotted_on_the_disk_needs_a_deep_look(project: Project) -> None:
     project.write(CHAIN)
     result = project.run()
