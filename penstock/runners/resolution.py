@@ -7,7 +7,7 @@ followers, never on what happens to be finished: so an unchanged pipeline that r
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from penstock.metadata.artifact_types import ModelBlessing
@@ -19,6 +19,8 @@ from penstock.pipeline.plan import Json, ResolverPlan
 from penstock.runners.driver import Driver
 
 Found = list[ArtifactRecord]
+FIRST_LOOK = 20
+"""So many artifacts of a type are read before all are."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,17 @@ class Search:
         """The pipeline whose artifacts are searched."""
         return str(self.arguments.get("pipeline", self.driver.plan.name))
 
-    def recorded(self, type: str = "", step: str | None = None) -> Iterable[ArtifactRecord]:
-        """Return the artifacts there are of a type, the newest first, whose files are there."""
-        found = self.store.artifacts(type or self.type, pipeline=self.pipeline)
-        return (each for each in found if step in (None, each.step, unnumbered(each.step)) and self.is_there(each))
+    def recorded(self, type: str = "", step: str | None = None) -> Iterator[ArtifactRecord]:
+        """Yield the artifacts there are of a type, the newest first, whose files are there."""
+        seen = 0
+        for limit in (FIRST_LOOK, None):  # mostly the newest few are all that is asked for
+            found = self.store.artifacts(type or self.type, pipeline=self.pipeline, limit=limit)
+            for each in found[seen:]:
+                if step in (None, each.step, unnumbered(each.step)) and self.is_there(each):
+                    yield each
+            seen = len(found)
+            if limit is None or seen < limit:
+                return
 
     def is_there(self, artifact: ArtifactRecord) -> bool:
         """Say whether an artifact's files are where they were recorded."""
