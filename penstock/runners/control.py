@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock.metadata.records import RunState
 from penstock.pipeline import predicate
 from penstock.pipeline.plan import ConditionPlan, ExitHandlerPlan, JoinPlan, LoopPlan, ResolverPlan, StepPlan
 from penstock.pipeline.runner import RunRequest, StepResult
@@ -78,10 +79,10 @@ def _told(origins: list[tuple[str, str]]) -> str:
 
 
 def told_of_the_run(
-    node: ExitHandlerPlan, driver: Driver, request: RunRequest, results: Iterable[StepResult]
+    node: ExitHandlerPlan, driver: Driver, request: RunRequest, state: RunState, results: Iterable[StepResult]
 ) -> StepPlan:
     """Return the step of an exit handler, and let the driver know what came of the run."""
     failed = [result.id for result in results if result.state == FAILED]
-    known = {"__state__": "FAILED" if failed else "COMPLETE", "__failed__": failed}
+    known = {"__state__": state, "__failed__": failed}
     driver.request = dataclasses.replace(request, parameters={**request.parameters, **known})
     return node.step

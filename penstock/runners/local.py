@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -76,14 +78,15 @@ class LocalRunner:
                 log = RunLog(run, layout.run(run), (*request.observers, *traced))
                 stack.callback(log.close)
                 stack.callback(shutil.rmtree, layout.staging(run), True)
-                pool = self._workers(workers, layout, run)
-                stack.callback(pool.close)  # the first to be called: nobody writes any more when staging is removed
                 driver_class = PartialDriver if request.selection else Driver
                 driver = driver_class(run, plan, request, store, layout, layout.hashes)
                 stack.callback(driver.close)
                 interrupts = stack.enter_context(Interrupts())
+                pools = functools.partial(self._workers, workers, layout, run)
                 scheduler = Scheduler(plan.nodes, total)
-                result = _LocalRun(driver, Publisher(store, layout), pool, scheduler, log, interrupts).run()
+                under_way = _LocalRun(driver, Publisher(store, layout), pools, scheduler, log, interrupts)
+                stack.callback(lambda: under_way.pool.close())  # called first: nobody writes when staging is removed
+                result = under_way.run()
                 lock.release()  # all is recorded; after an exception the next start sees to what isn't
                 return result
         except StoreError as error:
@@ -106,7 +109,7 @@ class _LocalRun:
 
     driver: Driver
     publisher: Publisher
-    pool: Workers
+    pools: Callable[[], Workers]
     scheduler: Scheduler
     log: RunLog
     interrupts: Interrupts
@@ -117,10 +120,12 @@ class _LocalRun:
     skipped: list[NewExecution] = field(default_factory=list)
     alarms: Alarms = field(default_factory=Alarms)
     spans: list[audit.Span] = field(default_factory=list)
+    canceled: bool = False
 
     def __post_init__(self) -> None:
         self.plan, self.request, self.layout = self.driver.plan, self.driver.request, self.driver.layout
         self.store: MetadataStore = self.driver.store
+        self.pool = self.pools()
 
     def run(self) -> RunResult:
         run = self.driver.run
@@ -131,17 +136,32 @@ class _LocalRun:
         )
         self.log.run_started(self.plan, self.layout.root, self.request.code_root)
         try:
-            while not self.scheduler.over:
-                self._start_ready()
-                if self.pool.busy or self.alarms.waiting:
-                    self._take_news()
+            self._go_on()
         except KeyboardInterrupt:
-            self._cancel("interrupted")
-            self._close_books()
+            self._interrupted()
             raise
         except StoreError as error:
             raise self._unrecorded(error) from error
         return self._close_books()
+
+    def _go_on(self) -> None:
+        """Start what can be started and take what comes of it, until all is over."""
+        while not self.scheduler.over:
+            self._start_ready()
+            if self.pool.busy or self.alarms.waiting:
+                self._take_news()
+
+    def _interrupted(self) -> None:
+        """End what is under way, run the exit handlers and close the books; a second Ctrl-C ends exit handlers too."""
+        self._cancel("interrupted")
+        if not self.scheduler.over:
+            self.pool = self.pools()
+            try:
+                self.interrupts.forgive()
+                self._go_on()
+            except KeyboardInterrupt:
+                self._cancel("interrupted")
+        self._close_books()
 
     def _close_books(self) -> RunResult:
         """Record how the run ended."""
@@ -158,14 +178,13 @@ class _LocalRun:
         """Return what to raise when the store fails: what a step has reported stands first."""
         for result in self.results.values():
             if result.failure is not None and result.failure.message != str(error):
-                return PlatformError(f"Step {result.id!r} failed: {result.failure.message}. {error}")
+                return PlatformError(f"Step {result.id!r} failed: {result.failure.message.removesuffix('.')}. {error}")
         return error
 
-    def _state(self, problems: tuple[str, ...]) -> RunState:
-        states = {result.state for result in self.results.values()}
-        if CANCELED in states or not self.scheduler.over:
+    def _state(self, problems: tuple[str, ...] = ()) -> RunState:
+        if self.canceled:
             return "CANCELED"
-        return "FAILED" if FAILED in states or problems else "COMPLETE"
+        return "FAILED" if problems or FAILED in {result.state for result in self.results.values()} else "COMPLETE"
 
     def _start_ready(self) -> None:
         """Start what can be started, and what becomes ready by being reused."""
@@ -176,7 +195,7 @@ class _LocalRun:
                 self._settle(node)
                 continue
             if isinstance(node, ExitHandlerPlan):
-                node = control.told_of_the_run(node, self.driver, self.request, self.results.values())
+                node = control.told_of_the_run(node, self.driver, self.request, self._state(), self.results.values())
             try:
                 with self.interrupts.let_through():
                     drive = self.driver.drive(node)
@@ -203,17 +222,8 @@ class _LocalRun:
         except PenstockError as error:
             self._undrivable(node.id, error)
             return
-        execution = NewExecution(
-            ulid=new_id(),
-            component=component_of(node),
-            pipeline=self.plan.name,
-            run=self.driver.run,
-            step=node.id,
-            started=time.time(),
-            inputs=settled.inputs,
-            reason=settled.reason,
-            facts=settled.facts,
-        )
+        begun = self._execution(node.id, settled.reason)
+        execution = dataclasses.replace(begun, inputs=settled.inputs, facts=settled.facts)
         self._flush()
         self.store.begin(execution)
         self.store.publish(execution.ulid, "COMPLETE", ended=time.time())
@@ -255,15 +265,7 @@ class _LocalRun:
         kinds = tuple(kind.__name__ for kind in type(error).__mro__[:-1])
         fault = getattr(error, "fault", "platform")
         failure = Failure(type=type(error).__name__, message=str(error), fault=fault, kinds=kinds)
-        execution = NewExecution(
-            ulid=new_id(),
-            component=component_of(self.scheduler.nodes[node_id]),
-            pipeline=self.plan.name,
-            run=self.driver.run,
-            step=node_id,
-            attempt=self.driver.attempts.get(node_id, 1),
-            started=time.time(),
-        )
+        execution = dataclasses.replace(self._execution(node_id), attempt=self.driver.attempts.get(node_id, 1))
         self.store.begin(execution)
         self.store.publish(execution.ulid, "FAILED", ended=time.time(), error=failure.message, reason=failure.message)
         if self._tried_again(node_id, failure):
@@ -356,21 +358,23 @@ class _LocalRun:
         withheld = effect and not left_out and node_id not in self.scheduler.untaken
         reason = left_out or reason
         self.results[node_id] = StepResult(node_id, SKIPPED, reason, withheld=withheld)
-        self.skipped.append(
-            NewExecution(
-                ulid=new_id(),
-                component=component_of(node),
-                pipeline=self.plan.name,
-                run=self.driver.run,
-                step=node_id,
-                started=time.time(),
-                reason=reason,
-            )
-        )
+        self.skipped.append(self._execution(node_id, reason))
         self.log.step_finished(self.results[node_id])
+
+    def _execution(self, node_id: str, reason: str = "") -> NewExecution:
+        return NewExecution(
+            ulid=new_id(),
+            component=component_of(self.scheduler.nodes[node_id]),
+            pipeline=self.plan.name,
+            run=self.driver.run,
+            step=node_id,
+            started=time.time(),
+            reason=reason,
+        )
 
     def _cancel(self, reason: str) -> None:
         """Stop what is under way, and record it."""
+        self.canceled = True
         self.pool.close()
         for node_id in self.scheduler.cancel():
             self._skip(node_id, reason)

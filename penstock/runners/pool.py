@@ -10,11 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType, TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -223,26 +223,27 @@ class WorkerPool:
 
 
 class Interrupts:
-    """Makes a first Ctrl-C wait until nothing is half done; a second one acts at once.
+    """Makes a first Ctrl-C or SIGTERM wait until nothing is half done; a second one acts at once.
 
-    Only in the main thread, and only where Ctrl-C means KeyboardInterrupt: handlers of others stay.
+    Only in the main thread, and only where they mean KeyboardInterrupt: handlers of others stay.
     """
 
     def __init__(self) -> None:
         self._asked = False
         self._open = False
-        self._before: Callable[[int, FrameType | None], Any] | None = None
+        self._ours: list[signal.Signals] = []
 
     def __enter__(self) -> Interrupts:
-        ours = threading.current_thread() is threading.main_thread()
-        if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._before = signal.default_int_handler
-            signal.signal(signal.SIGINT, self._take)
+        if threading.current_thread() is threading.main_thread():
+            both = (signal.SIGINT, signal.SIGTERM)
+            self._ours = [each for each in both if signal.getsignal(each) is signal.default_int_handler]
+        for number in self._ours:
+            signal.signal(number, self._take)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number in self._ours:
+            signal.signal(number, signal.default_int_handler)
         if self._asked and error is None:
             raise KeyboardInterrupt
 
@@ -256,6 +257,10 @@ class Interrupts:
             yield
         finally:
             self._open = False
+
+    def forgive(self) -> None:
+        """Treat the next Ctrl-C as a first one: what the last one asked for has been done."""
+        self._asked = False
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         at_once = self._open or self._asked

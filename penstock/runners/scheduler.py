@@ -179,17 +179,17 @@ class Scheduler:
         return skipped
 
     def cancel(self) -> list[str]:
-        """Skip everything that hasn't been started.
+        """Skip everything that hasn't been started, but exit handlers whose turn hasn't come: it comes by that.
 
         Returns:
             Those nodes.
         """
-        waiting = [name for name, state in self.states.items() if state == PENDING]
-        self._exits = []
+        waiting = [name for name, state in self.states.items() if state == PENDING and name not in self._exits]
         for queue in self._queues.values():
             queue.clear()
         for node_id in waiting:
             self._end(node_id, SKIPPED)
+        self._let_exits_start()
         return waiting
 
     @property

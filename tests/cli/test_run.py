@@ -217,12 +217,13 @@ def test_a_metadata_file_that_is_no_database_is_left_as_it_is(toy: Shell):
     assert database.read_text() == "these are not the bytes of a database"
 
 
-def test_ctrl_c_cancels_the_run_and_the_next_one_goes_on(toy: Shell):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_cancels_the_run_and_the_next_one_goes_on(number: signal.Signals, toy: Shell):
     process = toy.start("run", "pipeline.py", "-p", "behave=slowly")
     _wait_for_step(toy, "inspect")
     time.sleep(0.5)
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
 
     assert process.returncode == 130

@@ -75,6 +75,78 @@ def test_run_interrupted_at_any_instant_is_recovered_by_the_next(project: Projec
     project.assert_clean()
 
 
+INTERRUPTED = """
+from penstock.pipeline import on_exit, run_status
+
+
+@component
+def slow(out: Output[Note], *, sign: str) -> None:
+    with open(sign, "a") as file:
+        file.write("slow\\n")
+    time.sleep(300)
+
+
+@component
+def tell(*, sign: str, state: str, failed: list[str], wait: int) -> None:
+    with open(sign, "a") as file:
+        file.write(f"{{state}} {{failed}}\\n")
+    time.sleep(wait)
+
+
+@component
+def fail() -> None:
+    raise ValueError("early")
+
+
+@pipeline
+def wired():
+    fail()
+    follow(note=slow(sign={sign!r}).out)
+    on_exit(tell(sign={sign!r}, state=run_status.state, failed=run_status.failed, wait={wait}))
+"""
+
+
+def wait_for_line(sign: Path, number: int) -> None:
+    end = time.monotonic() + 60
+    while not (sign.exists() and sign.read_text().count("\n") >= number):
+        assert time.monotonic() < end, f"line {number} isn't told"
+        time.sleep(0.02)
+
+
+def test_first_ctrl_c_lets_exit_handlers_run_and_tells_them(project: Project, tmp_path: Path) -> None:
+    sign = tmp_path / "sign"
+    project.write(INTERRUPTED.format(sign=str(sign), wait=0))
+    process = project.start()
+    wait_for_line(sign, 1)
+
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+
+    assert said.decode().endswith("KeyboardInterrupt\n")
+    assert sign.read_text() == "slow\nCANCELED ['fail']\n"
+    (run,) = [path.name for path in (project.root / "runs").iterdir()]
+    states = {name: each.state for name, each in project.executions(run).items()}
+    assert states == {"fail": "FAILED", "slow": "CANCELED", "follow": "SKIPPED", "tell": "COMPLETE"}
+    assert project.execution_folders() == set()
+
+
+def test_second_ctrl_c_leaves_an_exit_handler_that_takes_long(project: Project, tmp_path: Path) -> None:
+    sign = tmp_path / "sign"
+    project.write(INTERRUPTED.format(sign=str(sign), wait=300))
+    process = project.start()
+    for line in (1, 2):
+        wait_for_line(sign, line)
+        process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    (run,) = [path.name for path in (project.root / "runs").iterdir()]
+    assert project.executions(run)["tell"].state == "CANCELED"
+    with MlmdStore.open(project.layout.database, create=False) as store:
+        found = store.run(run)
+    assert found is not None
+    assert found.state == "CANCELED"
+
+
 def left_behind(
     project: Project, *, outcome: bytes | None, properties: dict[str, object] | None = None
 ) -> tuple[str, str]:

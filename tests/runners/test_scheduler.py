@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +118,23 @@ def test_cancelling_ends_what_has_not_started(graph: tuple[list[StepPlan], dict[
     assert not {*waiting} & {*running}
     for node_id in running:
         assert scheduler.finish(node_id, CANCELED) == []
+    assert scheduler.over
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_cancelling_leaves_the_turn_to_exit_handlers_once(running: bool) -> None:
+    nodes = [step("train"), step("push", ("train",)), ExitHandlerPlan(id="tell", where="", step=step("tell"))]
+    scheduler = Scheduler(nodes)
+    if running:
+        scheduler.start("train")
+
+    waiting = scheduler.cancel()
+    for node_id in ["train"] * running:
+        scheduler.finish(node_id, CANCELED)
+
+    assert waiting == (["push"] if running else ["train", "push"])
+    assert scheduler.ready == ["tell"]
+    assert scheduler.cancel() == ["tell"]
     assert scheduler.over
 
 
@@ -411,6 +429,8 @@ def test_cancelling_in_the_middle_of_loops_ends_what_has_not_started(
     assert not {*waiting} & {*game.running}
     for node_id in game.running:
         assert game.scheduler.finish(node_id, CANCELED) == []
+    assert game.scheduler.over or game.scheduler.ready == ["exit"]
+    game.scheduler.cancel()
     assert game.scheduler.over
 
 
