@@ -83,7 +83,7 @@ def propose_changes(
     path = _folder(schema, root)
     check_environment(_schema(path), environment, "--environment")
     described, references = {}, {}
-    for name, (folder, label) in zip(statistics, _labelled(statistics, root), strict=True):
+    for name, folder, label in _labelled(statistics, root):
         splits = _splits(folder)
         compared = references_of(splits, _folder(previous, root) if previous else None)
         for split in splits:
@@ -112,17 +112,16 @@ def accept(
     show("\n".join([f"{schema}: {len(found)} {'entry' if len(found) == 1 else 'entries'} {done}.", *map(_line, found)]))
 
 
-def _labelled(statistics: Sequence[str], root: str | None) -> list[tuple[str, str]]:
-    """Return the path of each statistics and where they are from: "span 3" where that is known, else the name.
+def _labelled(statistics: Sequence[str], root: str | None) -> list[tuple[str, str, str]]:
+    """Return statistics by span: the name, the path, and where they are from: "span 3" where that is known.
 
-    One without a known span needs no name.
+    Otherwise it is the name, or "" where there is no other.
     """
-    found = []
-    for name in statistics:
-        folder = _folder(name, root)
-        span = _span(name, root)
-        found.append((folder, f"span {span}" if span else name if len(statistics) > 1 else ""))
-    return found
+    spans = {name: (_folder(name, root), _span(name, root)) for name in statistics}
+    return [
+        (name, folder, f"span {span}" if span else name if len(spans) > 1 else "")
+        for name, (folder, span) in sorted(spans.items(), key=lambda item: item[1][1])
+    ]
 
 
 def _span(name: str, root: str | None) -> int:

@@ -158,6 +158,28 @@ def test_a_missing_column_is_proposed_to_be_taken_out_of_use():
     assert proposal.evidence["train"][-1] == "3 examples."
 
 
+@pytest.mark.parametrize("order", [("old", "new"), ("new", "old")])
+def test_a_column_that_only_some_of_the_data_have_may_be_missing(order):
+    schema = _schema(
+        "feature { name: 'zone' type: INT } feature { name: 'tip' type: INT presence { min_fraction: 1 } }"
+    )
+    described = {
+        "old": describe_table(pa.table({"zone": [1], "tip": [2]})),
+        "new": describe_table(pa.table({"zone": [1], "fee": [2]})),
+    }
+    described = {name: described[name] for name in order}
+
+    proposals = {proposal.subject: proposal for proposal in propose(schema, described)}
+
+    tip, fee = proposals["tip"], proposals["fee"]
+    assert [each.changes for each in tip.differences] == [("remove presence",)]
+    assert (tip.compatibility, list(tip.evidence)) == (Compatibility.NEEDS_RETRAINING, ["new"])
+    assert (fee.compatibility, list(fee.evidence)) == (Compatibility.COMPATIBLE, ["new"])
+    text, _ = _accepted(patch_text([tip, fee], "d"), text_format.MessageToString(schema))
+    assert [validate(each, _schema(text)).features for each in described.values()] == [(), ()]
+    assert fee.patch.feature[0] == _schema("feature { name: 'fee' type: INT shape { dim { size: 1 } } }").feature[0]
+
+
 def test_drift_is_proposed_as_a_higher_threshold():
     schema = _schema("feature { name: 'p' type: BYTES drift_comparator { infinity_norm { threshold: 0.1 } } }")
     now, before = (describe_table(pa.table({"p": values})) for values in (["a"], ["b"]))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics, DatasetFeatureStatisticsList
@@ -14,7 +14,7 @@ from penstock.components.validation.compatibility import Compatibility, worst
 from penstock.components.validation.domain_rules import MAX_EXAMPLES, shortened
 from penstock.components.validation.feature_inference import Inference, infer_feature
 from penstock.components.validation.feature_paths import feature_at, features_by_path
-from penstock.components.validation.feature_view import FeatureView, dataset_of, view_of
+from penstock.components.validation.feature_view import FeatureView, dataset_of, view_of, views
 from penstock.components.validation.schema_difference import Difference, differences
 
 _MAX_EVIDENCE = 320
@@ -50,6 +50,9 @@ def propose(
 ) -> list[Proposal]:
     """Propose a change for each feature that doesn't fit, such that all the data would.
 
+    A feature that some of the data miss altogether and others have may be missing then; one that all of them miss is
+    taken out of use.
+
     Args:
         schema: Is not changed.
         described: Statistics by where they are from, such as "span 3, train".
@@ -58,14 +61,18 @@ def propose(
     """
     changed = schema_pb2.Schema()
     changed.CopyFrom(schema)
+    somewhere = {view.path for each in described.values() for view in views(dataset_of(each)) if view.present}
     evidence: dict[str, dict[str, tuple[str, ...]]] = {}
     for place, statistics in described.items():
         compared = (references or {}).get(place, NO_REFERENCES)
         for anomaly in _anomalies(statistics, schema, environment, compared):
             told = evidence.setdefault(anomaly.steps[0] if anomaly.steps else "", {})
             told[place] = (*told.get(place, ()), *_evidence(anomaly, dataset_of(statistics)))
+    # A column that a later one brings is missing in an earlier one: so they are gone through once more.
+    for place, statistics in [*described.items(), *described.items()]:
+        compared = (references or {}).get(place, NO_REFERENCES)
         for anomaly in _anomalies(statistics, changed, environment, compared):
-            _accept(changed, anomaly, dataset_of(statistics))
+            _accept(changed, _kept_where_seen(anomaly, somewhere), dataset_of(statistics))
     by_subject: dict[str, list[Difference]] = {}
     for difference in differences(schema, changed):
         for subject in _subjects(difference, changed, evidence):
@@ -81,6 +88,17 @@ def _anomalies(
 ) -> list[Anomaly]:
     validation = validate(statistics, schema, environment, references=references)
     return [*validation.features, *([validation.dataset] if validation.dataset else [])]
+
+
+def _kept_where_seen(anomaly: Anomaly, somewhere: Container[tuple[str, ...]]) -> Anomaly:
+    """Return the anomaly with a repair that lets a feature be missing, where it would be taken out of use in vain."""
+    before, after = anomaly.before, anomaly.after
+    gone = after is not None and after.feature.lifecycle_stage == schema_pb2.DEPRECATED
+    if before is None or after is None or not gone or anomaly.steps not in somewhere:
+        return anomaly
+    kept = before.copy()
+    kept.feature.ClearField("presence")
+    return replace(anomaly, after=kept)
 
 
 def _accept(schema: schema_pb2.Schema, anomaly: Anomaly, dataset: DatasetFeatureStatistics) -> None:
