@@ -24,7 +24,8 @@ class NodeOptions:
         beam_options: Beam pipeline options for this step.
         retries: Further attempts after a failure that may pass; a `Retry` says after which, and how soon.
         timeout: Seconds, or a span such as "30m", after which an attempt is ended and counts as failed.
-        cpus, gpus: How many the step keeps busy; it starts when as many are free.
+        cpus, gpus: How many the step keeps busy; it starts when as many are free. A data step has a data worker for
+            each CPU, unless the run says how many.
         memory: Bytes, or a size such as "4Gi", that it needs; it starts when as much is free.
     """
 

@@ -264,7 +264,7 @@ class Driver:
             parameter=step.beam.parameter,
             profile=self.request.beam,
             runner=BEAM_PROFILES[self.request.beam],
-            workers=self.request.beam_workers,
+            workers=self.request.beam_workers or int(step.resources.cpus or 0),
             options=step.beam.options,
         )
 

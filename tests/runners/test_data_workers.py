@@ -23,6 +23,13 @@ def trips(slow: float = 0.05, bad: int = -1):
     CustomExampleGen(
         module_file="source.py", function="read", parts=list(range(20)), custom_config={"slow": slow, "bad": bad}
     )
+
+
+@pipeline
+def claimed():
+    CustomExampleGen(
+        module_file="source.py", function="read", parts=list(range(20)), custom_config={"slow": 0.05, "bad": -1}, cpus=1
+    )
 """
 SOURCE = """
 import os, time
@@ -57,7 +64,7 @@ def readers(said: Said) -> set[int]:
 
 
 def test_the_users_code_runs_in_them_and_speaks_in_the_steps_log(project: Shell) -> None:
-    ran = project("run", "pipeline.py", "--beam-workers", "2")
+    ran = project("run", "pipeline.py:trips", "--beam-workers", "2")
 
     log = project("logs", "CustomExampleGen")
     assert ran.code == 0, ran.err
@@ -67,10 +74,17 @@ def test_the_users_code_runs_in_them_and_speaks_in_the_steps_log(project: Shell)
     assert step["state"] == "COMPLETE"
 
 
+def test_a_step_that_claims_one_cpu_has_one(project: Shell) -> None:
+    ran = project("run", "pipeline.py:claimed")
+
+    assert ran.code == 0, ran.err
+    assert len(readers(project("logs", "CustomExampleGen"))) == 1
+
+
 def test_an_error_in_them_is_told_as_by_one_worker(project: Shell) -> None:
     told = {}
     for workers in ("1", "2"):
-        said = project("run", "pipeline.py", "-p", "bad=13", "--beam-workers", workers)
+        said = project("run", "pipeline.py:trips", "-p", "bad=13", "--beam-workers", workers)
         told[workers] = re.findall(r"UserCodeError.*|\w+\.py:\d+|ZeroDivisionError.*", said.out + said.err)
 
     assert told["1"] == told["2"]
@@ -78,7 +92,7 @@ def test_an_error_in_them_is_told_as_by_one_worker(project: Shell) -> None:
 
 
 def test_they_end_with_a_killed_run(project: Shell) -> None:
-    run = project.start("run", "pipeline.py", "-p", "slow=0.5", "--beam-workers", "2")
+    run = project.start("run", "pipeline.py:trips", "-p", "slow=0.5", "--beam-workers", "2")
     log = None
     while log is None or len(readers(Said(0, log.read_text(), ""))) < 2:
         time.sleep(0.05)
