@@ -12,7 +12,7 @@ from penstock.pipeline.errors import MAX_FAILURES, PlatformError, UserCodeError,
 from penstock.pipeline.parameters import absolute
 from penstock.pipeline.task import Task, TaskArtifact
 from penstock.runners.layout import KEY, OUTCOME
-from penstock.runners.seal import differences
+from penstock.runners.seal import alterations
 
 SHA256_LENGTH = 64
 ALTERED = "altered its input"
@@ -27,7 +27,7 @@ def check_input(task: Task, name: str, given: TaskArtifact) -> None:
     """
     if len(given.bytes_digest) != SHA256_LENGTH:
         return  # an importer's artifact lies outside, where nothing is published
-    problems = differences(given.path, given.bytes_digest) if os.path.exists(given.path) else ["It is gone."]
+    problems = alterations(given.path, given.bytes_digest)
     if problems:
         raise PlatformError(
             f"{task.step} can't use its input {name!r}, which was altered after it was published: {problems[0]} "
