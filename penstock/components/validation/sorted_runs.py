@@ -55,7 +55,11 @@ class SortedRuns:
         keys, counts = counted(self._held)
         file = f"{self.prefix}-{len(self.files):05d}.npy"
         os.makedirs(os.path.dirname(file), exist_ok=True)
-        np.save(file, np.stack([keys, counts.astype(np.uint64)]))
+        # A runner may work on a range twice at once; both write the same.
+        part = f"{file}.{os.getpid()}-{id(self):x}.part"
+        with open(part, "wb") as stream:
+            np.save(stream, np.stack([keys, counts.astype(np.uint64)]))
+        os.replace(part, file)
         self.files.append(file)
         self.stored += len(keys)
         self._held, self._in_memory = [], 0
