@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.data import query_rows
 from penstock.data.errors import CellError, DataFormatError, UnsupportedDataError, shortened
 from penstock.data.query_rows import QueryRows, check_names
 from penstock.data.raw_feature import is_list
@@ -97,6 +98,9 @@ class AdbcRows(QueryRows):
     def _uri(self) -> str:
         """Returns what the driver wants, the password within."""
         parts = urlsplit(self.url)
+        if "connect_timeout=" not in parts.query:
+            waiting = f"connect_timeout={query_rows.CONNECT_SECONDS}"
+            parts = parts._replace(query=f"{parts.query}&{waiting}" if parts.query else waiting)
         if self.password is None:
             return urlunsplit(parts._replace(scheme=self._database))
         user, _, host = parts.netloc.rpartition("@")

@@ -12,6 +12,9 @@ import pyarrow as pa
 from penstock.data.errors import DataFormatError, NoDataError, UnsupportedDataError, shortened
 from penstock.data.row_source import Placed, SourceRange, TypedSource
 
+CONNECT_SECONDS = 15
+"""How long PostgreSQL is waited for, where the URL says no `connect_timeout`: libpq itself would wait for ever."""
+
 
 @dataclass(frozen=True)
 class QueryRows(TypedSource):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from penstock.data import query_rows
 from penstock.data.errors import CellError, DataFormatError
 from penstock.data.query_rows import QueryRows, check_names
 from penstock.data.value_columns import ValueConflict, array_of
@@ -54,6 +55,8 @@ class SqlRows(QueryRows):
             url = sqlalchemy.make_url(self.url)
             if self.password is not None:
                 url = url.set(password=self.password)
+            if url.drivername.startswith("postgresql+psycopg"):
+                url = url.update_query_dict({"connect_timeout": str(query_rows.CONNECT_SECONDS), **url.query})
             return sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).connect()
         except (exc.NoSuchModuleError, ModuleNotFoundError) as error:
             raise DataFormatError(f"{self.url}: there is no driver for it here: {error}. Install it.") from error

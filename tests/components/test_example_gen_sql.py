@@ -18,7 +18,7 @@ import sqlalchemy
 from penstock.artifacts import Examples
 from penstock.components.ingestion.parquet_example_gen import ParquetExampleGen
 from penstock.components.ingestion.sql_example_gen import SqlExampleGen, check_parameters
-from penstock.data import examples
+from penstock.data import examples, query_rows
 from penstock.data.adbc_source import AdbcRows
 from penstock.data.sql_source import SqlRows
 from penstock.pipeline import Beam, DataError, ParameterError, Secret
@@ -299,6 +299,18 @@ def test_unreachable_server_is_named(ingest, way):
 
     with pytest.raises(DataError, match=r"can't be reached or refuses the credentials: '.*[Cc]onnection"):
         ingest(f"postgresql+{way}://taxi@127.0.0.1:{free_port()}/x", "SELECT 1")
+
+
+@pytest.mark.parametrize("way", ["psycopg", "adbc"])
+def test_a_server_that_never_answers_is_given_up(ingest, monkeypatch, way):
+    pytest.importorskip("psycopg", reason="needs the extra postgresql")
+    monkeypatch.setattr(query_rows, "CONNECT_SECONDS", 2)
+
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        with pytest.raises(DataError, match=r"can't be reached or refuses the credentials: '.*timeout"):
+            ingest(f"postgresql+{way}://taxi@127.0.0.1:{deaf.getsockname()[1]}/x", "SELECT 1")
 
 
 def test_the_password_is_in_no_text_of_a_source():
