@@ -20,16 +20,7 @@ from penstock.pipeline.errors import PenstockError, PlatformError, Unsupported, 
 from penstock.pipeline.plan import ExitHandlerPlan, LoopPlan, Plan, StepPlan, steps_in
 from penstock.pipeline.project import Project
 from penstock.pipeline.runner import RunRequest, RunResult, StepResult
-from penstock.pipeline.task import (
-    CANCELED,
-    COMPLETE,
-    FAILED,
-    SKIPPED,
-    Failure,
-    Outcome,
-    Progress,
-    Task,
-)
+from penstock.pipeline.task import CANCELED, COMPLETE, FAILED, SKIPPED, Failure, Outcome, Progress, Task
 from penstock.runners import audit, capacity, control, facts, retries, tracing
 from penstock.runners.alarms import Alarms, timed_out
 from penstock.runners.cache import artifact_of
@@ -85,7 +76,7 @@ class LocalRunner:
                 pools = functools.partial(self._workers, workers, layout, run)
                 scheduler = Scheduler(plan.nodes, total)
                 under_way = _LocalRun(driver, Publisher(store, layout), pools, scheduler, log, interrupts)
-                stack.callback(lambda: under_way.pool.close())  # called first: nobody writes when staging is removed
+                stack.callback(under_way.stop)  # the first to be called: nobody writes when staging is removed
                 result = under_way.run()
                 lock.release()  # all is recorded; after an exception the next start sees to what isn't
                 return result
@@ -143,6 +134,10 @@ class _LocalRun:
         except StoreError as error:
             raise self._unrecorded(error) from error
         return self._close_books()
+
+    def stop(self) -> None:
+        """Stop what is under way."""
+        self.pool.close()
 
     def _go_on(self) -> None:
         """Start what can be started and take what comes of it, until all is over."""

@@ -118,6 +118,9 @@ def test_first_ctrl_c_lets_exit_handlers_run_and_tells_them(project: Project, tm
     project.write(INTERRUPTED.format(sign=str(sign), wait=0))
     process = project.start()
     wait_for_line(sign, 1)
+    (events,) = project.root.glob("runs/*/events.jsonl")
+    while '"step_finished"' not in events.read_text():
+        time.sleep(0.02)
 
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
