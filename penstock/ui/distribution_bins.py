@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from tensorflow_metadata.proto.v0.statistics_pb2 import Histogram
 
 from penstock.components.validation.feature_view import FeatureView
-from penstock.ui.cumulative_shares import Cumulative
+from penstock.ui.cumulative_shares import Cumulative, has_ends
 
 Floats = npt.NDArray[np.float64]
 COMMON_BINS = 20
@@ -89,7 +88,7 @@ class _Buckets:
         buckets = [
             (bucket.low_value, bucket.high_value, max(bucket.sample_count, 0.0))
             for bucket in (histogram.buckets if histogram is not None else ())
-            if math.isfinite(bucket.low_value) and math.isfinite(bucket.high_value)
+            if has_ends(bucket)
         ]
         self.total = sum(count for _, _, count in buckets)
         self.edges = sorted({edge for low, high, _ in buckets for edge in (low, high)})

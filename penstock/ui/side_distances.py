@@ -93,7 +93,7 @@ def _distance(before: Side, after: Side, name: str) -> SideDistance | None:
     left, right = before.views[name], after.views[name]
     if _identifies(left) and _identifies(right):
         return None
-    if left.strings and right.strings:
+    if sum(left.strings.values()) and sum(right.strings.values()):
         value, apart = l_infinity(left.strings, right.strings)
         divergence = jensen_shannon_of_counts(left.strings, right.strings)
         return SideDistance(name, before.label, after.label, divergence, apart, value)
@@ -110,8 +110,8 @@ def _of_numbers(left: FeatureView, right: FeatureView) -> float | None:
     before, after = Cumulative.of(left), Cumulative.of(right)
     if before is None or after is None:
         return None
-    cuts = before.quantiles
-    return jensen_shannon_of_counts(_parts(before, cuts), _parts(after, cuts))
+    parts = _parts(before, before.cuts), _parts(after, before.cuts)
+    return jensen_shannon_of_counts(*parts) if all(sum(each.values()) for each in parts) else None
 
 
 def _parts(known: Cumulative, cuts: Sequence[float]) -> dict[str, float]:

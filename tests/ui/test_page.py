@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import doctest
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,10 +22,12 @@ from penstock.components.validation.dataset_statistics import describe_table
 from penstock.components.validation.stats_options import StatsOptions
 from penstock.data import protos
 from penstock.pipeline.errors import ParameterError
+from penstock.ui.contents import statistics as statistics_view
 from penstock.ui.page import markup
 from penstock.ui.page.statistics_page import page
 from penstock.ui.shown import Shown, Wish
 from tests.ui import described
+from tests.ui.any_statistics import statistics
 from tests.ui.test_pictures import leaky, nested
 
 ALONE = {"meta", "input", "line", "path", "rect"}
@@ -261,6 +264,24 @@ def test_any_name_and_value_leave_the_page_well_formed(tmp_path_factory, name: s
 
     assert read.asked() == []
     assert len([each for each in read.ids if re.fullmatch(r"f\d+", each)]) == len({"a", name})
+
+
+@settings(max_examples=80, deadline=None)
+@given(splits=st.dictionaries(st.sampled_from(["train", "eval", "test", "more"]), statistics(), min_size=1))
+def test_whatever_statistics_say_there_is_a_page_a_table_and_a_document(tmp_path_factory, splits):
+    folder = tmp_path_factory.mktemp("any")
+    for split, made in splits.items():
+        protos.write_statistics(str(folder), split, made)
+    shown = Shown("ExampleStatistics", str(folder))
+
+    drawn = page([shown])
+    table = described.text(statistics_view.render([shown]), width=60)
+    document = statistics_view.document(shown)
+
+    assert Reader(drawn).asked() == []
+    assert not [path for path in re.findall(r' (?:d|width|x)="([^"]*)"', drawn) if "nan" in path or "inf" in path]
+    assert max(map(len, table.splitlines())) <= 60
+    assert json.loads(json.dumps(document, allow_nan=False)) is not None
 
 
 def test_a_value_of_ten_megabytes_is_cut(tmp_path: Path):
