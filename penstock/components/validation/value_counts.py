@@ -18,7 +18,8 @@ A value that is rarer than that may be left out; one that is more frequent is na
 """
 
 DISTINCT_ERROR = 4.0 / CAPACITY**0.5
-"""Beyond `CAPACITY` the number of distinct values is right to within this fraction: four standard errors of 1.6%.
+"""Beyond `CAPACITY` the number of distinct values is right to within this fraction: four standard errors of 1.6%, which
+one column in sixteen thousand exceeds.
 
 It depends on the values alone, not on how they are sharded or merged.
 """
