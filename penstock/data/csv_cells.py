@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _DIGIT_0, _DOT, _LOWER_E, _UPPER_E, _MINUS, _PLUS = (ord(c) for c in "0.eE-+")
+_MAY_BEGIN_CODE = np.isin(np.arange(256), [_PLUS, _MINUS, _DIGIT_0])
 _IS_BLANK = np.isin(np.arange(256), [ord(" "), ord("\t")])
 _PROBE = 64
 _INTEGER = r"^-?[0-9]+$"
@@ -107,6 +108,10 @@ def _may_be_big(floats: pa.DoubleArray) -> bool:
 def _has_code(texts: pa.StringArray) -> bool:
     """Whether a number is written like a code: with a leading zero, a plus sign, or as hexadecimal."""
     data, starts, ends = _bytes_of(texts)
+    suspects = np.flatnonzero(_MAY_BEGIN_CODE[data[starts]])
+    if not len(suspects):
+        return False
+    starts, ends = starts[suspects], ends[suspects]
     first = data[starts]
     if np.any(first == _PLUS):
         return True
@@ -131,4 +136,6 @@ def _bytes_of(
     offsets = np.frombuffer(offset_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
     data = np.frombuffer(data_buffer or b"", dtype=np.uint8)
     filled = offsets[1:] > offsets[:-1]
+    if filled.all():
+        return data, offsets[:-1], offsets[1:]
     return data, offsets[:-1][filled], offsets[1:][filled]
