@@ -104,7 +104,7 @@ class AdbcRows(QueryRows):
         if self.password is None:
             return urlunsplit(parts._replace(scheme=self._database))
         user, _, host = parts.netloc.rpartition("@")
-        secret = quote(self.password, safe="")
+        secret = quote(self.password.value, safe="")
         return urlunsplit(parts._replace(scheme=self._database, netloc=f"{user}:{secret}@{host}"))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 
@@ -16,6 +16,15 @@ CONNECT_SECONDS = 15
 """How long PostgreSQL is waited for, where the URL says no `connect_timeout`: libpq itself would wait for ever."""
 
 
+class Password(Protocol):
+    """A word that is looked up where it is needed, and shown nowhere."""
+
+    @property
+    def value(self) -> str:
+        """The word."""
+        ...
+
+
 @dataclass(frozen=True)
 class QueryRows(TypedSource):
     """The rows of a query.
@@ -23,14 +32,14 @@ class QueryRows(TypedSource):
     Attributes:
         url: Where the database is, without a password.
         query: One SELECT.
-        password: Never shown.
+        password: Its name travels to whoever reads, not the word itself.
         partition_column: A column of whole numbers in the query's result, by whose value rows are partitioned.
         partitions: How many.
     """
 
     url: str
     query: str
-    password: str | None = field(default=None, repr=False)
+    password: Password | None = None
     partition_column: str | None = None
     partitions: int = 1
     unit: ClassVar[str] = "row"
@@ -119,7 +128,7 @@ class QueryRows(TypedSource):
     def _hidden(self, said: Any) -> str:
         """Returns what the database said, without the password."""
         text = " ".join(str(said).split())
-        return shortened(text.replace(self.password, "***") if self.password else text, 200)
+        return shortened(text.replace(self.password.value, "***") if self.password else text, 200)
 
 
 def check_names(names: Sequence[str]) -> None:

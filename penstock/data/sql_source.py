@@ -54,7 +54,7 @@ class SqlRows(QueryRows):
         try:
             url = sqlalchemy.make_url(self.url)
             if self.password is not None:
-                url = url.set(password=self.password)
+                url = url.set(password=self.password.value)
             if url.drivername.startswith("postgresql+psycopg"):
                 url = url.update_query_dict({"connect_timeout": str(query_rows.CONNECT_SECONDS), **url.query})
             return sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).connect()

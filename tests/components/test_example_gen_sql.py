@@ -3,6 +3,7 @@
 import glob
 import math
 import os
+import pickle
 import pwd
 import shutil
 import socket
@@ -21,7 +22,7 @@ from penstock.components.ingestion.sql_example_gen import SqlExampleGen, check_p
 from penstock.data import examples, query_rows
 from penstock.data.adbc_source import AdbcRows
 from penstock.data.sql_source import SqlRows
-from penstock.pipeline import Beam, DataError, ParameterError, Secret
+from penstock.pipeline import Beam, DataError, ParameterError, PenstockError, Secret
 from tests.components.conftest import rows_of
 from tests.components.test_example_gen_parquet import trips
 
@@ -313,6 +314,18 @@ def test_a_server_that_never_answers_is_given_up(ingest, monkeypatch, way):
             ingest(f"postgresql+{way}://taxi@127.0.0.1:{deaf.getsockname()[1]}/x", "SELECT 1")
 
 
-def test_the_password_is_in_no_text_of_a_source():
+def test_the_password_is_in_no_text_and_no_pickle_of_a_source(monkeypatch):
+    monkeypatch.setenv("WORD", PASSWORD)
+
     for source in (SqlRows, AdbcRows):
-        assert "word" not in repr(source("postgresql+adbc://me@host/db", "SELECT 1", "word"))
+        rows = source("postgresql+adbc://me@host/db", "SELECT 1", Secret("WORD"))
+        assert PASSWORD not in repr(rows)
+        assert PASSWORD.encode() not in pickle.dumps(rows)
+        assert PASSWORD not in str(rows.unreachable(f"no {PASSWORD}"))
+
+
+def test_a_password_that_is_not_set_is_named(ingest, monkeypatch):
+    monkeypatch.delenv("WORD", raising=False)
+
+    with pytest.raises(PenstockError, match=r"Secret\('WORD'\) needs the environment variable WORD"):
+        ingest("postgresql+psycopg://me@host/db", "SELECT 1", password=Secret("WORD"))

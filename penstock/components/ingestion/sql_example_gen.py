@@ -82,8 +82,7 @@ def SqlExampleGen(
     """
     with reading_parameters("SqlExampleGen"):
         choice = Choice.of(splits=splits, partition_feature=partition_feature, columns=columns, row_filter=row_filter)
-    secret = None if password is None else password.value
-    rows = _source(connection)(connection, query, secret, partition_column, partitions)
+    rows = _source(connection)(connection, query, password, partition_column, partitions)
     ingest("SqlExampleGen", examples, choice, beam, source=selected(rows, choice))
 
 
