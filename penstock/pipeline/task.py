@@ -176,9 +176,10 @@ class Progress(Message, tag_field="event", tag="progress", frozen=True, kw_only=
 
 
 class Finished(Message, tag_field="event", tag="finished", frozen=True, kw_only=True):
-    """A worker's last word on a task."""
+    """A worker's last word on a task; `spent` is true when the step has left something behind that can't be undone."""
 
     outcome: Outcome
+    spent: bool = False
 
 
 WorkerEvent = Progress | Finished

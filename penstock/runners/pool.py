@@ -195,13 +195,13 @@ class WorkerPool:
             return self._lost(worker)
         for event in news:
             if isinstance(event, Finished):
-                self._finished(worker, event.outcome)
+                self._finished(worker, event)
         return news
 
-    def _finished(self, worker: Worker, outcome: Outcome) -> None:
+    def _finished(self, worker: Worker, said: Finished) -> None:
         worker.task = None
-        worker.done += outcome.state == COMPLETE
-        if outcome.facts.peak_memory > MEMORY_LIMIT:
+        worker.done += said.outcome.state == COMPLETE
+        if said.spent or said.outcome.facts.peak_memory > MEMORY_LIMIT:
             self._stop(worker)
 
     def _lost(self, worker: Worker) -> list[WorkerEvent]:

@@ -61,9 +61,12 @@ def main() -> None:
 
     inbox, waiting = os.pipe()
     threading.Thread(target=_forward, args=(channel, waiting), daemon=True).start()
+    _keeper(os.getpid())
+    ours = frozenset(threading.enumerate())
     with os.fdopen(inbox, "rb") as tasks:
         for line in tasks:
-            send(Finished(outcome=serve(task_decoder.decode(line), send)))
+            outcome = serve(task_decoder.decode(line), send)
+            send(Finished(outcome=outcome, spent=bool(_left_threads(ours))))
 
 
 def serve(task: Task, report: Report) -> Outcome:
@@ -239,6 +242,11 @@ def _kill_children() -> None:
         psutil.wait_procs(children, timeout=PATIENCE_WITH_CHILDREN)
         if sys.platform != "linux":
             return
+
+
+def _left_threads(ours: frozenset[threading.Thread]) -> list[threading.Thread]:
+    """Return the threads that a step has left running: they can't be ended, only their process can."""
+    return [thread for thread in threading.enumerate() if thread not in ours]
 
 
 def _has_children() -> bool:

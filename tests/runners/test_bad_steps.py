@@ -409,6 +409,39 @@ def test_worker_killed_from_outside_is_told_with_its_peak_memory_and_what_it_ask
     project.assert_clean()
 
 
+@pytest.mark.parametrize(("daemon", "left", "same"), [(True, 60, False), (False, 60, False), (False, 0, True)])
+def test_worker_whose_step_leaves_a_thread_running_is_not_used_again(
+    daemon: bool, left: int, same: bool, project: Project
+) -> None:
+    project.write(
+        f"""
+        import threading
+
+
+        @component
+        def look(out: Output[Note], *, leave: bool) -> None:
+            put(out, str(os.getpid()))
+            if leave:
+                thread = threading.Thread(target=time.sleep, args=({left},), daemon={daemon})
+                thread.start()
+                if {left} == 0:
+                    thread.join()
+
+
+        @pipeline
+        def wired():
+            first = look(leave=True, id="one", cache=False)
+            look(leave=False, id="two", cache=False, after=[first])
+        """
+    )
+
+    result = project.run(workers=1)
+
+    assert result.state == "COMPLETE"
+    pids = [project.text(result, step, "out") for step in ("one", "two")]
+    assert (pids[0] == pids[1]) == same
+
+
 LITTLE_MEMORY = 500 << 20
 
 
