@@ -308,6 +308,15 @@ def test_records_in_columns_are_described_inferred_validated_and_fed_as_structs(
     ]
 
 
+def test_only_the_allowed_fields_of_records_are_described():
+    for allowed, paths in ((["label"], [("label",)]), (["sequence.at.x"], [("sequence",), ("sequence", "at.x")])):
+        options = StatsOptions(struct_features=["sequence"], feature_allowlist=allowed)
+
+        features = describe_table(RECORDS, options=options).datasets[0].features
+
+        assert [tuple(feature.path.step) for feature in features] == paths
+
+
 def test_what_the_schema_calls_a_struct_is_described_as_one():
     schema = text_format.Parse("feature { name: 'sequence' type: STRUCT }", schema_pb2.Schema())
 
@@ -325,8 +334,16 @@ def test_what_the_schema_calls_a_struct_is_described_as_one():
 @pytest.mark.parametrize(
     ("record", "told"),
     [
-        ("sequenc", "'sequenc' can't be described as a record: no column's name begins with it and a dot."),
-        ("label", "'label' can't be described as a record: no column's name begins with it and a dot."),
+        (
+            "sequenc",
+            "'sequenc' can't be described as a record: no column's name begins with it and a dot. Did you mean "
+            "'sequence'? Records are: sequence, sequence.at.",
+        ),
+        (
+            "label",
+            "'label' can't be described as a record: no column's name begins with it and a dot. Records are: sequence, "
+            "sequence.at.",
+        ),
     ],
 )
 def test_a_record_without_columns_is_refused(tmp_path, record, told):

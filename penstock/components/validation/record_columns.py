@@ -11,19 +11,26 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from penstock.components.validation.feature_paths import features_by_path
 from penstock.components.validation.stats_options import StatsOptions
 from penstock.data.errors import UnsupportedDataError
+from penstock.pipeline.errors import listing, nearest
 
 
-def records_of(columns: Iterable[str], hints: schema_pb2.Schema | None, options: StatsOptions) -> set[str]:
+def records_of(columns: Sequence[str], hints: schema_pb2.Schema | None, options: StatsOptions) -> set[str]:
     """Return the records that are described as structs: those the options name, and those the schema says are structs.
 
     Args:
-        columns: The names of the columns.
+        columns: The names of the columns that are described.
         hints: A schema, or None.
         options: What is asked for.
     """
     structs = {".".join(path) for path, each in features_by_path(hints).items() if each.type == schema_pb2.STRUCT}
-    known = {name for name in structs if any(column.startswith(f"{name}.") for column in columns)}
-    return known.union(options.struct_features or ())
+    known = {name for name in structs if _has_columns(name, columns)}
+    asked = options.struct_features or ()
+    # Of a record that is left out by an allowlist there may be nothing to describe.
+    return known.union(asked if options.feature_allowlist is None else (r for r in asked if _has_columns(r, columns)))
+
+
+def _has_columns(record: str, columns: Iterable[str]) -> bool:
+    return any(column.startswith(f"{record}.") for column in columns)
 
 
 def grouped(columns: pa.Schema, records: Iterable[str]) -> pa.Schema:
@@ -37,13 +44,18 @@ def grouped(columns: pa.Schema, records: Iterable[str]) -> pa.Schema:
     for record in sorted(records, key=lambda name: (-name.count("."), name)):
         inside = [field for field in fields if field.name.startswith(f"{record}.")]
         if not inside or any(field.name == record for field in fields):
-            why = "there is a column of that name too" if inside else "no column's name begins with it and a dot"
-            raise UnsupportedDataError(f"{record!r} can't be described as a record: {why}.", column=record)
+            why = "there is a column of that name too." if inside else _no_record(record, columns)
+            raise UnsupportedDataError(f"{record!r} can't be described as a record: {why}", column=record)
         struct = pa.struct([field.with_name(field.name[len(record) + 1 :]) for field in inside])
         at = fields.index(inside[0])
         fields[at : at + 1] = [pa.field(record, struct)]
         fields = [field for field in fields if field not in inside]
     return pa.schema(fields)
+
+
+def _no_record(name: str, columns: pa.Schema) -> str:
+    known = sorted({field.name.rpartition(".")[0] for field in columns if "." in field.name})
+    return f"no column's name begins with it and a dot.{nearest(name, known)} Records are: {listing(known)}."
 
 
 def column_of(batch: pa.RecordBatch, field: pa.Field, record: str = "") -> pa.Array:
