@@ -170,3 +170,30 @@ def test_example_of_the_docstring_runs(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert "3 passed" in done.stdout, done.stdout
+
+
+def test_between_run_and_the_users_function_stand_four_files(project: Project) -> None:
+    project.write(
+        """
+        import traceback
+        import penstock
+
+
+        @component
+        def look(out: Output[Note]) -> None:
+            home = os.path.dirname(penstock.__file__)
+            files = [frame.filename for frame in traceback.extract_stack() if frame.filename.startswith(home)]
+            put(out, " ".join(dict.fromkeys(os.path.relpath(file, home) for file in files)))
+
+
+        @pipeline
+        def wired():
+            look()
+        """
+    )
+
+    run = project.load().wired.run(runner=InProcessRunner())
+
+    assert project.text(run, "look", "out") == (
+        "pipeline/dag.py runners/local.py runners/in_process.py runners/executor.py"
+    )
