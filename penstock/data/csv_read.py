@@ -202,7 +202,9 @@ def parse_block(
         )
     except pa.ArrowInvalid as error:
         raise _parse_error(error, ragged, block, file, format_) from error
-    return pa.RecordBatch.from_arrays([column.combine_chunks() for column in table.columns], names=list(columns))
+    # The block is parsed as one chunk; combining would copy it.
+    arrays = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
+    return pa.RecordBatch.from_arrays(arrays, names=list(columns))
 
 
 def _check_quotes(block: TextBlock, file: CsvFile, format_: CsvFormat) -> None:
