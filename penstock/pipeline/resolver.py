@@ -120,7 +120,7 @@ def Resolver(*, strategy: Resolution, **wanted: Any) -> Node:  # noqa: N802 - na
 
     Args:
         strategy: `latest()`, `latest_blessed()`, `spans(...)` or `of_run(...)`.
-        **wanted: Artifact types by the name of the output, such as `model=Model`; options as every node takes them.
+        **wanted: Artifact types by the name of the output, such as `model=Model`; and the options `id` and `after`.
 
     Raises:
         WiringError: Called outside a pipeline function, or with something that is no strategy or artifact type.
@@ -130,7 +130,7 @@ def Resolver(*, strategy: Resolution, **wanted: Any) -> Node:  # noqa: N802 - na
             f"Resolver(strategy=...) takes latest(), latest_blessed(), spans(...) or of_run(...), got {strategy!r:.60}."
         )
     options = {name: wanted.pop(name) for name in OPTION_NAMES if name in wanted}
-    _check_wanted(wanted)
+    _check_wanted(wanted, options)
     spec = ComponentSpec(
         name="Resolver",
         reference=RESOLVER,
@@ -144,7 +144,12 @@ def Resolver(*, strategy: Resolution, **wanted: Any) -> Node:  # noqa: N802 - na
     return node
 
 
-def _check_wanted(wanted: Mapping[str, Any]) -> None:
+def _check_wanted(wanted: Mapping[str, Any], options: Iterable[str]) -> None:
+    for name in options:
+        if name not in ("id", "after"):
+            raise WiringError(
+                f"Resolver() takes no option {name}=, which is for steps; of those it takes id and after."
+            )
     if not wanted:
         raise WiringError("Resolver() needs an artifact type for each output, such as Resolver(..., model=Model).")
     for name, kind in wanted.items():

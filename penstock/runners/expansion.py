@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from penstock.pipeline.errors import DataError
 from penstock.pipeline.iterations import iterations, numbered
 from penstock.pipeline.node import ITEM
-from penstock.pipeline.plan import AnyNode, Json, LoopPlan, every_node
+from penstock.pipeline.plan import AnyNode, Json, LoopPlan, every_node, value_bindings
 from penstock.runners.driver import Driver
 
 TOLD = 60
@@ -23,7 +23,7 @@ class Expansion:
     Attributes:
         items: Each in a few words.
         iterations: For each item the nodes of the body.
-        used: The ids of the artifacts that are the items, if they are any.
+        used: The ids of the artifacts that are the items, or that hold their values.
     """
 
     items: tuple[str, ...]
@@ -55,7 +55,8 @@ def expand(loop: LoopPlan, driver: Driver) -> Expansion:
     for node in every_node(loop.body):
         driver.numbered[node.id] = [numbered(node.id, number) for number in range(len(items))]
     told = [f"{record.type} of {record.step or record.uri}" for record in found] or [*map(_told, items)]
-    return Expansion(tuple(told), made, tuple(record.id for record in found))
+    used = [record for binding in value_bindings(loop.items) for record in driver.made_of_any(binding)]
+    return Expansion(tuple(told), made, tuple(record.id for record in [*found, *used]))
 
 
 def _items(loop: LoopPlan, driver: Driver) -> list[Json]:

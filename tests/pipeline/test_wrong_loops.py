@@ -329,6 +329,10 @@ def resolver_of_no_type():
     Resolver(strategy=latest(), model="Model")
 
 
+def option_of_steps():
+    Resolver(strategy=latest(), model=Model, retries=3)
+
+
 def both_ways_of_spans():
     spans(last_spans=2, span_range=(1, 2))
 
@@ -377,6 +381,7 @@ REFUSED_AT_ONCE: dict[Callable[[], None], str] = {
     "'latest'.",
     resolver_of_nothing: "Resolver() needs an artifact type for each output, such as Resolver(..., model=Model).",
     resolver_of_no_type: "Resolver(model=...) takes an artifact type such as Model, got 'Model'.",
+    option_of_steps: "Resolver() takes no option retries=, which is for steps; of those it takes id and after.",
     both_ways_of_spans: "spans() takes either last_spans= or span_range=, such as spans(last_spans=3).",
     spans_the_wrong_way_round: "spans(span_range=...) takes the first and the last span, as (3, 7), got (3, 1).",
     none_of_the_latest: "latest(n=...) takes a whole number of at least 1, got 0.",

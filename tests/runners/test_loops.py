@@ -144,7 +144,9 @@ def wired(text: str = "0.5 0.25"):
     )
 
     first, second = project.run(), project.run(text="0.25")
+    (listed,) = project.executions(first.id)["for_each-1"].inputs["items"]
 
+    assert listed.step == "rates_of"
     assert project.text(first, "pick", "best") == "m0.5 m0.25 of [5.0, 2.5]"
     assert project.text(second, "pick", "best") == "m0.25 of [2.5]"
     assert second["train[0]"].state == "CACHED"
@@ -685,3 +687,40 @@ def wired():
     result = project.run()
 
     assert project.text(result, "gather", "out") == "first+a+b+last"
+
+
+def test_items_name_source_files_and_imported_artifacts(project: Project) -> None:
+    project.write(
+        STEPS
+        + """
+@component
+def read(out: Output[Note], *, source: Files) -> None:
+    put(out, "".join(open(file.path).read() for file in source.files))
+
+
+@pipeline
+def wired(folder: str = "parts"):
+    with for_each(["a", "b"]) as name:
+        made = read(source=f"{folder}/{name}.txt")
+        imported = Importer(source_uri=f"{folder}/{name}.txt", artifact_type=Artifact)
+    gather(notes=collect(made.out))
+"""
+    )
+    for name in "ab":
+        project.write(f"text of {name}", f"parts/{name}.txt", header=False)
+    project.run()
+    project.write("another text", "parts/b.txt", header=False)
+
+    result = project.run()
+
+    assert project.text(result, "gather", "out") == "text of a+another text"
+    assert [result[f"read[{number}]"].state for number in (0, 1)] == ["CACHED", "COMPLETE"]
+    assert result["Importer[1]"].result.path == str(project.folder / "parts" / "b.txt")
+
+
+def test_same_item_twice_is_two_items(project: Project) -> None:
+    project.write(SWEEP)
+
+    result = project.run(rates=[0.1, 0.1])
+
+    assert project.text(result, "pick", "best") == "m0.1 m0.1 of [1.0, 1.0]"

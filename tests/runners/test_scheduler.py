@@ -338,7 +338,7 @@ def _ids(nodes: tuple[AnyNode, ...], name: str) -> set[str]:
     return {name} if unnumbered(name) in templates and name[len(unnumbered(name)) :].startswith(prefix) else set()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(looping(), st.integers(0, 1000), st.randoms(use_true_random=False))
 def test_every_node_of_every_item_ends_once_and_limits_hold(
     nodes: list[AnyNode], seed: int, order: random.Random
@@ -353,7 +353,7 @@ def test_every_node_of_every_item_ends_once_and_limits_hold(
         assert limit is None or most <= limit
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(looping(), st.integers(0, 1000), st.randoms(use_true_random=False), st.randoms(use_true_random=False))
 def test_order_of_finishing_changes_no_state_with_loops(
     nodes: list[AnyNode], seed: int, one: random.Random, other: random.Random
@@ -367,7 +367,7 @@ def test_order_of_finishing_changes_no_state_with_loops(
     assert games[0].scheduler.untaken == games[1].scheduler.untaken
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(looping(), st.integers(0, 1000), st.randoms(use_true_random=False))
 def test_node_runs_exactly_when_all_that_it_waits_for_was_made_or_left_out_by_a_condition(
     nodes: list[AnyNode], seed: int, order: random.Random
@@ -412,7 +412,7 @@ def _is_made(game: Game, name: str, follower: str) -> bool:
     return game.states[name] in SUCCEEDED or left_out
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=80)
 @given(looping(), st.integers(0, 1000), st.randoms(use_true_random=False), st.integers(0, 20))
 def test_cancelling_in_the_middle_of_loops_ends_what_has_not_started(
     nodes: list[AnyNode], seed: int, order: random.Random, finished: int
@@ -434,7 +434,7 @@ def test_cancelling_in_the_middle_of_loops_ends_what_has_not_started(
     assert game.scheduler.over
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=80)
 @given(looping(), st.integers(0, 1000), st.randoms(use_true_random=False), st.integers(0, 20))
 def test_run_that_died_anywhere_in_a_loop_and_runs_again_ends_as_one_that_did_not(
     nodes: list[AnyNode], seed: int, order: random.Random, finished: int
