@@ -6,18 +6,15 @@ query is wrapped, so that only the chosen columns of its result are stored and s
 
 from __future__ import annotations
 
-import datetime
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from penstock.data.errors import shortened
+from penstock.data.query_spans import check_span, day_of, spanned
 from penstock.data.row_filter import RowFilter, columns_needed
 
 _TABLE = re.compile(r"(?:(?P<project>[^`\s]+)[.:])?(?P<dataset>\w+)\.(?P<table>[-\w$]+)")
-_DAY_SECONDS = 86_400
-_SPANS = ("@span_begin_timestamp", "@span_end_timestamp", "@span_yyyymmdd_utc")
-_EPOCH = datetime.date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -46,11 +43,8 @@ class BigQueryRead:
             raise ValueError("give table= or query=, one of them.")
         if self.table:
             self._check_table()
-        asked = [name for name in _SPANS if name in self.query]
-        if self.query and asked and self.span is None:
-            raise ValueError(f"query= asks for {asked[0]}, and there is no span=. Give the day as a number since 1970.")
-        if self.query and self.span is not None and not asked:
-            raise ValueError(f"span= chooses by {', '.join(_SPANS)} in query=, which names none of them. Name one.")
+        else:
+            check_span(self.query, self.span)
         for name in (*(self.columns or ()), self.span_column or ""):
             _quoted(name)
 
@@ -98,13 +92,13 @@ class BigQueryRead:
         conditions = [] if self.row_filter is None else [self.row_filter.sql(_quoted)]
         if self.span is not None and self.span_column is not None:
             column = _quoted(self.span_column)
-            first, last = (_EPOCH + datetime.timedelta(self.span + days) for days in (0, 1))
+            first, last = day_of(self.span), day_of(self.span + 1)
             # A text is a date, a datetime or a timestamp, whichever it is compared with; partitions are pruned by it.
             conditions.append(f"({column} >= '{first}' AND {column} < '{last}')")
         return " AND ".join(conditions)
 
     def _wrapped(self) -> str:
-        query = self._spanned(self.query.strip().rstrip(";").rstrip())
+        query = spanned(self.query.strip().rstrip(";").rstrip(), self.span)
         roots, condition = self._roots(), self._condition()
         if roots is None and not condition:
             return query
@@ -112,15 +106,6 @@ class BigQueryRead:
         # The closing bracket stands on a line of its own: the query may end with a comment.
         where = f" WHERE {condition}" if condition else ""
         return f"SELECT {chosen} FROM (\n{query}\n){where}"  # noqa: S608 - the query is the user's own
-
-    def _spanned(self, query: str) -> str:
-        if self.span is None:
-            return query
-        begin = self.span * _DAY_SECONDS
-        day = (_EPOCH + datetime.timedelta(self.span)).strftime("%Y%m%d")
-        for name, value in zip(_SPANS, (str(begin), str(begin + _DAY_SECONDS), f"'{day}'"), strict=True):
-            query = query.replace(name, value)
-        return query
 
 
 def _quoted(name: str) -> str:

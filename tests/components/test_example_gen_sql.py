@@ -110,6 +110,16 @@ def test_same_rows_from_a_database_and_from_parquet_have_one_digest(ingest, made
     assert from_sql.properties == from_parquet.properties
 
 
+def test_a_span_chooses_the_rows_of_a_day(ingest, sqlite):
+    query = "SELECT id, @span_yyyymmdd_utc AS day FROM trips WHERE id >= @span_begin_timestamp / 86400 * 10"
+
+    result = ingest(sqlite, query, span=39, splits={"all": 1})
+
+    assert result.properties["span"] == 39
+    assert [row["id"] for row in rows_of(result)["all"]] == list(range(390, 400))
+    assert {row["day"] for row in rows_of(result)["all"]} == {"19700209"}
+
+
 def test_partitions_are_shards_and_change_no_digest(ingest, sqlite):
     query = "SELECT * FROM trips WHERE taxi != ':not a parameter' UNION ALL SELECT NULL, 'none', 1.0, 2"
     whole = ingest(sqlite, query, output="1")
@@ -204,6 +214,8 @@ def test_a_database_without_a_driver_is_named(ingest, connection, message):
         ({"connection": "postgresql://me:word@host/db"}, "holds a password"),
         ({"query": " "}, "query is empty"),
         ({"partitions": 0}, "partitions must be at least 1"),
+        ({"span": 3}, "span= chooses by @span_begin_timestamp, .* in query=, which names none of them"),
+        ({"query": "SELECT @span_yyyymmdd_utc"}, "query= asks for @span_yyyymmdd_utc, and there is no span="),
         ({"splits": {"a": 0}}, "must be a whole number"),
     ],
 )

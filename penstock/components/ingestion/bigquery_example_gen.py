@@ -81,8 +81,7 @@ def BigQueryExampleGen(
         # The condition is computed by BigQuery and not once more on the stored types.
         choice = Choice.of(splits=splits, partition_feature=partition_feature, columns=columns)
     read = _read_of(table, query, columns, row_filter, span=span, span_column=span_column)
-    paying = project or beam.options.get("project") or read.project or _default_project()
-    _check_credentials()
+    paying = _paying_project(project or beam.options.get("project") or read.project)
     ingest_landed(
         "BigQueryExampleGen",
         examples,
@@ -108,30 +107,29 @@ def _read_of(table: str, query: str, columns: list[str] | None, row_filter: str 
         return BigQueryRead(table, query, chosen, None if row_filter is None else RowFilter(row_filter), **spans)
 
 
-def _default_project() -> str:
-    project = _credentials()[1]
-    if not project:
-        raise ParameterError(
-            "BigQueryExampleGen: neither project= nor the table nor the credentials name the project that pays. Give "
-            "project='my-project'."
-        )
-    return str(project)
+def _paying_project(named: str | None) -> str:
+    """Returns the project that pays; by default that of the credentials.
 
+    These are looked for in any case: Beam's connector would go on without any, and wait for the network.
 
-def _check_credentials() -> None:
-    """Looks for credentials beforehand: Beam's connector would go on without any, and wait for the network."""
-    _credentials()
-
-
-def _credentials() -> tuple[Any, str | None]:
+    Raises:
+        DataError: There are no credentials.
+        ParameterError: Nothing names a project.
+    """
     import google.auth
     import google.auth.exceptions
 
     try:
-        return google.auth.default()
+        _, default = google.auth.default()
     except google.auth.exceptions.DefaultCredentialsError as error:
         said = error.args[0] if error.args else error
         raise DataError(
             f"BigQueryExampleGen finds no Google credentials: {said} Run `gcloud auth application-default login`, or "
             "set GOOGLE_APPLICATION_CREDENTIALS to the path of a service account's key."
         ) from None
+    if not (named or default):
+        raise ParameterError(
+            "BigQueryExampleGen: neither project= nor the table nor the credentials name the project that pays. Give "
+            "project='my-project'."
+        )
+    return str(named or default)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.artifacts import Examples
 from penstock.components.ingestion.example_gen import Choice, check_choice, ingest, reading_parameters, selected
+from penstock.data.query_spans import check_span, spanned
 from penstock.pipeline import Beam, Output, ParameterError, Secret, component
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ def check_parameters(
     query: str,
     partition_column: str | None = None,
     partitions: int = 8,
+    span: int | None = None,
     **others: Any,
 ) -> None:
     """Refuses parameters that can't be right, before anything heavy is imported."""
@@ -37,6 +39,8 @@ def check_parameters(
         raise ParameterError("SqlExampleGen: query is empty. Write one SELECT.")
     if partitions < 1:
         raise ParameterError(f"SqlExampleGen: partitions must be at least 1, got {partitions}.")
+    with reading_parameters("SqlExampleGen"):
+        check_span(query, span)
 
 
 @component(
@@ -50,6 +54,7 @@ def SqlExampleGen(
     password: Secret | None = None,
     partition_column: str | None = None,
     partitions: int = 8,
+    span: int | None = None,
     splits: dict[str, int] | None = None,
     partition_feature: str | None = None,
     columns: list[str] | None = None,
@@ -70,10 +75,12 @@ def SqlExampleGen(
         examples: The rows in splits; one shard a split for each partition.
         connection: A URL without a password, as "postgresql+psycopg://user@host/database" or "sqlite:////folder/file.db"
             for SQLAlchemy, "postgresql+adbc://user@host/database" or "sqlite+adbc:////folder/file.db" for ADBC.
-        query: One SELECT.
+        query: One SELECT. With `span`, it asks for `@span_begin_timestamp`, `@span_end_timestamp` (seconds since 1970)
+            or `@span_yyyymmdd_utc` ('20240501'), as in TFX.
         password: The password, as Secret("NAME") of an environment variable.
         partition_column: A column of whole numbers in the result; rows are read in parallel by its value.
         partitions: How many parts between its least and its greatest value.
+        span: A day, counted from 1970-01-01.
         splits: Weights by the split's name; by default 2 parts train, 1 part eval.
         partition_feature: The column whose value alone decides the split, so that its rows stay together.
         columns: The columns to take, in this order.
@@ -82,8 +89,8 @@ def SqlExampleGen(
     """
     with reading_parameters("SqlExampleGen"):
         choice = Choice.of(splits=splits, partition_feature=partition_feature, columns=columns, row_filter=row_filter)
-    rows = _source(connection)(connection, query, password, partition_column, partitions)
-    ingest("SqlExampleGen", examples, choice, beam, source=selected(rows, choice))
+    rows = _source(connection)(connection, spanned(query, span), password, partition_column, partitions)
+    ingest("SqlExampleGen", examples, choice, beam, source=selected(rows, choice), span=span or 0)
 
 
 def _source(connection: str) -> "type[QueryRows]":
