@@ -5,6 +5,8 @@ file hashes differ between two exports of one model. So every function is hashed
 operation, its attributes and the hashes of its inputs; names of nodes and functions, positions and debug information
 don't enter. What a function captures is hashed by its content: the value of a variable, the bytes of an asset, the
 functions that make and fill a table.
+
+TensorFlow is imported when there is a SavedModel to read: a model of another framework costs no import of it.
 """
 
 from __future__ import annotations
@@ -13,9 +15,6 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
-
-from tensorflow.core.protobuf import saved_model_pb2, trackable_object_graph_pb2
-from tensorflow.python.training import py_checkpoint_reader
 
 _VARIABLES = os.path.join("variables", "variables")
 _NAMES_ONLY = frozenset({"shared_name", "container", "config", "config_proto", "executor_type"})
@@ -49,6 +48,8 @@ class _Hasher:
     """One SavedModel while it is hashed; functions and captured objects are hashed once each."""
 
     def __init__(self, folder: str) -> None:
+        from tensorflow.core.protobuf import saved_model_pb2
+
         with open(os.path.join(folder, "saved_model.pb"), "rb") as file:
             saved = saved_model_pb2.SavedModel.FromString(file.read())
         self._folder = folder
@@ -203,6 +204,9 @@ def _checkpoint_values(folder: str, objects: Any) -> dict[int, str]:
     prefix = os.path.join(folder, _VARIABLES)
     if not os.path.isfile(prefix + ".index"):
         return {}
+    from tensorflow.core.protobuf import trackable_object_graph_pb2
+    from tensorflow.python.training import py_checkpoint_reader
+
     reader = py_checkpoint_reader.NewCheckpointReader(prefix)
     tracked = trackable_object_graph_pb2.TrackableObjectGraph.FromString(
         reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")

@@ -69,3 +69,17 @@ def test_shells_import_no_heavy_library() -> None:
 
     assert len(found) >= 9
     assert loaded == {shell: [] for shell in found}
+
+
+def test_model_of_another_framework_is_digested_without_tensorflow(tmp_path) -> None:
+    (tmp_path / "weights.txt").write_text("0.5")
+    code = """
+import json, sys
+from penstock.components.training.model_digest import digest
+print(json.dumps([digest(sys.argv[1]), "tensorflow" in sys.modules]))
+"""
+
+    digest, imported = in_fresh_python(code, str(tmp_path))
+
+    assert digest.startswith("tree-1:")
+    assert not imported
