@@ -103,9 +103,7 @@ def show_run(root: Root, run: RunRecord, *, as_json: bool) -> None:
 def _write_page(
     names: list[str], run: str | None, wish: Wish, root: str | None, path: str | None, *, open_page: bool
 ) -> None:
-    from penstock.ui.page.statistics_page import page
-
-    text = page(pictured(names, run, root), wish)
+    text = pictures.page(pictured(names, run, root), wish)
     place = path or os.path.join(tempfile.mkdtemp(prefix="penstock-"), "page.html")
     write_text(text, place)
     show_on_stdout(f"Written: {place}")

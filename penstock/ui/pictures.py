@@ -1,7 +1,8 @@
 """Which artifact types can be pictured, and by which module: in the terminal, as JSON, and on a page.
 
 A module of `penstock.ui.contents` has `document(shown, wish)`, JSON values of one artifact, and
-`render(artifacts, wish)`, something to print of one or several beside each other.
+`render(artifacts, wish)`, something to print of one or several beside each other. They are imported on first use: what
+reads statistics imports pyarrow.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ CONTENTS: dict[str, str] = {
     "ModelEvaluation": "penstock.ui.contents.evaluation",
 }
 """Modules by artifact type, in the order in which they are shown."""
+
+PAGE = "penstock.ui.page.statistics_page"
 
 MARKS: dict[str, str] = {
     "SchemaDiff.pb": "ExampleAnomalies",
@@ -73,3 +76,15 @@ def render(artifacts: Sequence[Shown], wish: Wish = EVERYTHING) -> RenderableTyp
         if own:
             parts += [*([Text()] if parts else []), importlib.import_module(module).render(own, wish)]
     return Group(*parts)
+
+
+def page(artifacts: Sequence[Shown], wish: Wish = EVERYTHING) -> str:
+    """Return artifacts as one page of HTML that asks the network for nothing.
+
+    Raises:
+        DataFormatError: A file can't be read.
+        OSError: A file is gone.
+        ParameterError: The wish names what there is not.
+    """
+    text: str = importlib.import_module(PAGE).page(artifacts, wish)
+    return text

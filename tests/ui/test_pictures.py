@@ -15,7 +15,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from penstock.components.validation.stats_options import StatsOptions
 from penstock.data import protos
 from penstock.pipeline.errors import ParameterError
-from penstock.ui import anomaly_figures, distribution_sketch, pictures
+from penstock.ui import anomaly_words, distribution_sketch, pictures
 from penstock.ui.contents import anomalies as anomaly_view
 from penstock.ui.contents import examples_diff, schema, statistics
 from penstock.ui.shown import Shown, Wish
@@ -37,7 +37,7 @@ def two_splits(tmp_path: Path) -> Shown:
     return described.statistics(tmp_path, {"train": described.taxi(), "eval": described.taxi(100, factor=3, seed=1)})
 
 
-@pytest.mark.parametrize("module", [anomaly_figures, distribution_sketch])
+@pytest.mark.parametrize("module", [anomaly_words, distribution_sketch])
 def test_examples_in_docstrings_hold(module: object):
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 

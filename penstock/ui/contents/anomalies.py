@@ -10,18 +10,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from penstock.ui import formats
-from penstock.ui.anomaly_figures import (
-    AnomalyFigures,
-    Findings,
-    Measured,
-    distance_name,
-    evidence_of,
-    findings_of,
-    in_words,
-    repair_of,
-    summary,
-    told_by_split,
-)
+from penstock.ui.anomaly_figures import AnomalyFigures, Findings, Measured, evidence_of, findings_of
+from penstock.ui.anomaly_words import distance_name, in_words, repair_of, summary, told_by_split
 from penstock.ui.feature_figures import FeatureFigures
 from penstock.ui.fitting_table import Column, FittingTable
 from penstock.ui.shown import EVERYTHING, Shown, Wish

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from penstock.ui import formats
-from penstock.ui.anomaly_figures import (
-    AnomalyFigures,
-    Findings,
-    Measured,
-    Reason,
-    distance_name,
-    in_words,
-    summary,
-    told_by_split,
-)
+from penstock.ui.anomaly_figures import AnomalyFigures, Findings, Measured, Reason
+from penstock.ui.anomaly_words import distance_name, in_words, summary, told_by_split
 from penstock.ui.feature_figures import FeatureFigures
 from penstock.ui.page.charts import meter
 from penstock.ui.page.markup import Markup, tag

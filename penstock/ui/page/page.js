@@ -13,7 +13,7 @@
   const cards = byId("cards");
   if (!cards) return;
   const features = all(".feature", cards);
-  const bodies = new Map(all("#table tbody").map((body) => [body.dataset.name, body]));
+  const bodies = new Map(all("#table tbody").map((body) => [body.dataset.place, body]));
   const search = byId("search"), filter = byId("filter"), sort = byId("sort");
 
   // Which features are seen.
@@ -30,7 +30,7 @@
     for (const card of features) {
       const shown = fits[filter.value](card.dataset) && card.dataset.name.toLowerCase().includes(text);
       card.hidden = !shown;
-      const body = bodies.get(card.dataset.name);
+      const body = bodies.get(card.dataset.place);
       if (body) body.hidden = !shown;
       seen += shown;
     }
@@ -52,7 +52,7 @@
     const sorted = [...features].sort(order);
     cards.append(...sorted);
     const table = byId("table").querySelector("table");
-    if (table) table.append(...sorted.map((card) => bodies.get(card.dataset.name)).filter(Boolean));
+    if (table) table.append(...sorted.map((card) => bodies.get(card.dataset.place)).filter(Boolean));
     for (const head of all("#table th[aria-sort]")) head.removeAttribute("aria-sort");
     const button = all("#table button").find((each) => each.dataset.sort === key);
     if (button) button.parentElement.setAttribute("aria-sort", upwards ? "ascending" : "descending");

@@ -118,8 +118,7 @@ def whole_table(names: Sequence[str], sides: Sequence[Side], anchors: Mapping[st
     heads = ["feature", "split", "type", "count", "missing", *columns]
     sortable = {"split": "", "feature": "name", "type": "kind"} | keys
     head = tag("tr", *(_head(each, sortable.get(each, each)) for each in heads))
-    bodies = [tag("tbody", *_body(name, sides, columns, anchors), data_name=formats.visible(name, NAME_LENGTH))
-              for name in names]  # fmt: skip
+    bodies = [tag("tbody", *_body(name, sides, columns, anchors), data_place=anchors[name][1:]) for name in names]
     return tag("div", tag("table", tag("thead", head), *bodies, class_="whole"), class_="wide")
 
 

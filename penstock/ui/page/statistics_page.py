@@ -8,7 +8,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.data.protos import read_schema
 from penstock.ui import formats
-from penstock.ui.anomaly_figures import AnomalyFigures, Findings, evidence_of, findings_of, repair_of, summary
+from penstock.ui.anomaly_figures import AnomalyFigures, Findings, evidence_of, findings_of
+from penstock.ui.anomaly_words import repair_of, summary
 from penstock.ui.contents.statistics import sorted_names
 from penstock.ui.correlations import correlations_of
 from penstock.ui.leakage_figures import leakage_rows
