@@ -117,19 +117,8 @@ def _batches(records: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, b
 
 
 def _decoded(records: list[bytes], path: str, numbers: Sequence[int]) -> pa.RecordBatch:
-    sequences = [_has_sequences(record) for record in records]
-    if all(sequences):
-        decode = _sequence_decoder()
-    elif not any(sequences):
-        decode = _example_decoder()
-    else:
-        number = numbers[sequences.index(not sequences[0])]
-        raise UnsupportedDataError(
-            f"{path}, record {number}: a file holds tf.Example or tf.SequenceExample, this one both. "
-            "Write them to files of their own and ingest them apart.",
-            file=path,
-            line=number,
-        )
+    # A sequence example without sequences is a tf.Example, byte for byte: they may stand in one file.
+    decode = _sequence_decoder() if any(map(_has_sequences, records)) else _example_decoder()
     try:
         batch = decode(records)
     except RuntimeError:

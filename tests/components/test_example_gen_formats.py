@@ -160,6 +160,18 @@ def test_sequences_become_lists(made, tmp_path):
     assert rows == [{"sequence.words": ["a", "b"], "user": 3}] * 2
 
 
+def test_a_record_without_sequences_stands_beside_those_that_have_some(made, tmp_path):
+    records = [tf.train.SequenceExample() for _ in range(2)]
+    for user, record in enumerate(records):
+        record.context.feature["user"].int64_list.value.append(user)
+    records[1].feature_lists.feature_list["words"].feature.add().bytes_list.value.append(b"a")
+    write_records(tmp_path / "t.tfrecord", [record.SerializeToString() for record in records])
+
+    rows = rows_of(made(ImportExampleGen, tmp_path / "t.tfrecord", splits={"all": 1}))["all"]
+
+    assert rows == [{"sequence.words": None, "user": 0}, {"sequence.words": ["a"], "user": 1}]
+
+
 def test_sequences_of_several_values_a_step_are_refused(made, tmp_path):
     record = tf.train.SequenceExample()
     record.feature_lists.feature_list["frames"].feature.add().float_list.value.extend([1.0, 2.0])
