@@ -51,7 +51,10 @@ def empty_loop(wiring: Wiring) -> Iterator[Problem]:
     """A loop has steps."""
     for node in wiring.nodes:
         if node.component.reference == FOR_EACH and not any(node in other.loops for other in wiring.nodes):
-            yield node, f"{_loop(node)} has no step in its block. Call the steps inside the `with`."
+            yield (
+                node,
+                f"{_loop(node)} has no step in its block. Write `with for_each(...) as item:` and call the steps inside.",
+            )
 
 
 def escaped_output(wiring: Wiring) -> Iterator[Problem]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -20,13 +19,11 @@ AT_MOST = 1000
 """So many items a loop takes unless it is told otherwise: a list that is longer is rather a mistake."""
 
 
-@dataclass
 class LoopBlock:
     """The steps of a `with` block run once per item of a list."""
 
-    graph: Graph
-    loop: Node
-    item: LoopItem | Channel
+    def __init__(self, graph: Graph, loop: Node, item: LoopItem | Channel) -> None:
+        self.graph, self.loop, self.item = graph, loop, item
 
     def __enter__(self) -> Any:
         self.graph.loops = (*self.graph.loops, self.loop)

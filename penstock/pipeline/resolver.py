@@ -99,7 +99,7 @@ def of_run(run: Any, *, step: str | None = None) -> Resolution:
     return Resolution("of_run", {"run": run, **_origin(step, None)})
 
 
-def Resolver(*, strategy: Resolution, **wanted: Any) -> Node:  # noqa: N802 - named as the field names it
+def Resolver(strategy: Resolution, **wanted: Any) -> Node:  # noqa: N802 - named as the field names it
     """Make a node whose outputs are artifacts of earlier runs, resolved when the run gets there.
 
     >>> from penstock.artifacts import Model

@@ -65,7 +65,8 @@ def invalid_id(wiring: Wiring) -> Iterator[Problem]:
     for node in wiring.nodes:
         plain = node.id.replace("-", "").replace("_", "").replace(".", "") if isinstance(node.id, str) else ""
         if not plain.isalnum() or node.id.startswith("."):
-            yield node, f"{call(node)} has an unusable id. Use letters, digits, '-', '_' and '.'."
+            hint = " Leave the item out: a loop numbers its steps itself." if "{{item." in str(node.id) else ""
+            yield node, f"{call(node)} has an unusable id. Use letters, digits, '-', '_' and '.'.{hint}"
 
 
 def nested_function(wiring: Wiring) -> Iterator[Problem]:

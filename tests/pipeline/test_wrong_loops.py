@@ -175,6 +175,11 @@ def loop_without_steps():
         pass
 
 
+def item_in_an_id():
+    with for_each([1, 2]) as number:
+        train(id=f"train-{number}")
+
+
 def resolver_inside():
     with for_each([1, 2]):
         judge(model=Resolver(strategy=latest(), model=Model).model)
@@ -222,7 +227,10 @@ REFUSED_LATE: dict[Callable[[], None], str] = {
     type_of_a_part: "train(epochs=...) takes int, got <item['rate'] of loop 'for_each-1'> of type float.",
     list_in_a_condition: "when() asks for one value, got the list of 'train.value'. Compare in a step that takes the "
     "list.",
-    loop_without_steps: "for_each(id='for_each-1') has no step in its block. Call the steps inside the `with`.",
+    loop_without_steps: "for_each(id='for_each-1') has no step in its block. Write `with for_each(...) as "
+    "item:` and call the steps inside.",
+    item_in_an_id: "train(id='train-{{item.for_each-1}}') has an unusable id. Use letters, digits, '-', '_' and '.'. "
+    "Leave the item out: a loop numbers its steps itself.",
     resolver_inside: "Resolver() stands inside for_each(id='for_each-1'). Resolve before the loop and use what it "
     "found inside; to loop over a list of artifacts: for_each(Resolver.output).",
     resolved_list_for_one_input: "judge(model=...) takes one channel of Model, got the list of 'Resolver.model'. "
