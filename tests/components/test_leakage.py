@@ -133,7 +133,7 @@ def test_a_label_of_floats_is_given_away_by_correlation(leaks):
 
     assert found[1:] == (
         "x",
-        "'x' alone predicts the label 'label': their correlation is 1.0000 in 100 rows; at most 0.9900 may be.",
+        "'x' alone predicts the label 'label': their correlation is 1.0000 in 100 rows; it has to be below 0.9900.",
     )
 
 
@@ -346,3 +346,8 @@ def test_checks_that_do_not_fit_are_refused(leaks, checks, told):
 def test_checks_that_check_nothing_are_refused():
     with pytest.raises(WiringError, match="checks nothing: set max_duplicate_fraction"):
         LeakageChecks()
+
+
+def test_an_order_with_a_split_twice_is_refused():
+    with pytest.raises(WiringError, match=r"split_order=\['a', 'a'\]\) names a split twice"):
+        LeakageChecks(time_feature="t", split_order=["a", "a"])

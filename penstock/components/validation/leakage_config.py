@@ -9,7 +9,7 @@ from penstock.pipeline.errors import WiringError
 
 @dataclass(frozen=True)
 class LeakageChecks:
-    """What must not leak between splits, nor from the label into a feature.
+    """What must not leak between splits, nor from the label into a feature; for `StatisticsGen(leakage=...)`.
 
     Attributes:
         max_duplicate_fraction: The greatest fraction of a split's rows that an earlier split may hold too; 0.0 for
@@ -18,12 +18,13 @@ class LeakageChecks:
         time_feature: A column of numbers by which splits follow each other: a split begins after the one before ends.
         label: The label. No single feature predicts it all but surely.
         max_predictability: How sure is too sure: the fraction of the errors of always guessing the most frequent
-            label that a feature alone avoids, or its absolute correlation with a label of floats.
+            label that a feature alone avoids, or its absolute correlation with a label of floats. What is found has to
+            be below it.
         ignore_features: Features that may predict the label.
         split_order: The splits from the first to the last; by default "train", then the others by name.
 
     Raises:
-        WiringError: Nothing is checked, or a fraction is outside 0 to 1.
+        WiringError: Nothing is checked, a fraction is outside 0 to 1, or a split comes twice.
     """
 
     max_duplicate_fraction: float | None = None
@@ -44,6 +45,11 @@ class LeakageChecks:
             value = getattr(self, name)
             if isinstance(value, int | float) and not 0.0 <= value <= 1.0:
                 raise WiringError(f"LeakageChecks({name}={value:g}) is no fraction: it goes from 0 to 1.")
+        order = self.split_order
+        if isinstance(order, list) and len({str(split) for split in order}) < len(order):
+            raise WiringError(
+                f"LeakageChecks(split_order={order!r}) names a split twice: each follows those before it."
+            )
 
     def columns(self) -> dict[str, list[str]]:
         """Return the columns that are named, by the option that names them."""

@@ -96,10 +96,10 @@ def _predictive(prediction: Prediction) -> Iterator[Leak]:
         if found < prediction.bound:
             continue
         how = (
-            f"their correlation is {found:.4f} in {prediction.rows} rows; at most {prediction.bound:.4f} may be."
+            f"their correlation is {found:.4f} in {prediction.rows} rows; it has to be below {prediction.bound:.4f}."
             if prediction.measure == "correlation"
             else f"it avoids {found:.2%} of the errors of always guessing the most frequent label, in "
-            f"{prediction.rows} rows; at most {prediction.bound:.2%} may be."
+            f"{prediction.rows} rows; it has to be below {prediction.bound:.2%}."
         )
         told = f"{feature!r} alone predicts the label {prediction.label!r}: {how}"
         yield Leak(prediction.split, feature, _finding("A feature predicts the label", told))
