@@ -180,3 +180,14 @@ def test_a_reader_that_leaves_early_is_no_error(ran: Shell):
     process.stdout.close()
 
     assert process.wait(timeout=60) == 0
+
+
+def test_lineage_of_a_step_is_that_of_its_output(ran: Shell):
+    by_output = ran("lineage", "train.model")
+
+    assert by_output.code == 0
+    assert "made by train" in by_output.out.splitlines()[1]
+    assert ran("lineage", "train").out == by_output.out
+    assert ran("lineage", "train.modle").err.startswith(
+        "Error: Step 'train' (COMPLETE) put out no 'modle'. Did you mean 'model'?"
+    )
