@@ -28,7 +28,7 @@ from penstock.ui.page.statistics_page import page
 from penstock.ui.shown import Shown, Wish
 from tests.ui import described
 from tests.ui.any_statistics import statistics
-from tests.ui.test_pictures import leaky, nested
+from tests.ui.test_pictures import leaky, nested, two_schemas
 
 ALONE = {"meta", "input", "line", "path", "rect"}
 ASKS = {"src", "action", "formaction", "data", "poster", "srcset", "background", "ping"}
@@ -194,6 +194,13 @@ def test_odd_columns_have_a_place(tmp_path: Path, columns: dict, told: str):
     shown = described.statistics(tmp_path, {"train": columns})
 
     assert told in Reader(page([shown])).text
+
+
+def test_two_schemas_tell_what_differs(tmp_path: Path):
+    told = " ".join(Reader(page(two_schemas(tmp_path))).text.split())
+
+    assert "What differs from old to new: 2 differences" in told
+    assert "feature 'fare' set type: INT (now FLOAT) breaking" in told
 
 
 def test_nested_and_sparse_features_have_a_place(tmp_path: Path):

@@ -304,6 +304,25 @@ def test_a_schema_is_a_table(tmp_path: Path):
     assert [cell.strip() for cell in old if cell] == ["old", "int", "categories", "DEPRECATED"]
 
 
+def two_schemas(folder: Path) -> list[Shown]:
+    """A schema and what became of it: another type, one value more."""
+    old = SCHEMA.replace("float_domain { min: 0 max: 100 }", "")
+    new = old.replace("FLOAT", "INT").replace('"Cash"', '"Cash" value: "Coin"')
+    for name, text in (("old", old), ("new", new)):
+        protos.write_schema(str(folder / name), text_format.Parse(text, schema_pb2.Schema()))
+    return [Shown("Schema", str(folder / name), label=name) for name in ("old", "new")]
+
+
+def test_two_schemas_tell_what_differs(tmp_path: Path):
+    told = described.text(schema.render(two_schemas(tmp_path)))
+
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    head = lines.index("from old to new: 2 differences")
+    assert lines[head + 2] == "feature 'fare' set type: INT (now FLOAT) breaking"
+    assert lines[head + 3].startswith("string_domain 'payment' add")
+    assert lines[head + 3].endswith("needs retraining")
+
+
 def test_a_schema_as_json_has_its_text_and_its_features(tmp_path: Path):
     protos.write_schema(str(tmp_path), text_format.Parse(SCHEMA, schema_pb2.Schema()))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from penstock.components.validation.compatibility import Compatibility
+from penstock.components.validation.schema_difference import differences
 from penstock.data.protos import SCHEMA_FILE, read_schema
 from penstock.ui import formats
 from penstock.ui.fitting_table import Column, FittingTable
@@ -19,6 +21,12 @@ from penstock.ui.shown import EVERYTHING, Shown, Wish
 NAME_LENGTH = 60
 VALUES = 4
 TEXT_LENGTH = 20
+CHANGES_LENGTH = 200
+STYLES = {
+    Compatibility.COMPATIBLE: "green",
+    Compatibility.NEEDS_RETRAINING: "yellow",
+    Compatibility.BREAKING: "bold red",
+}
 
 _COLUMNS = (
     Column("feature", least=18),
@@ -47,14 +55,30 @@ def document(shown: Shown, wish: Wish = EVERYTHING) -> dict[str, Any]:
 
 
 def render(artifacts: Sequence[Shown], wish: Wish = EVERYTHING) -> RenderableType:
-    """Return a table a schema.
+    """Return a table a schema, and what differs between the first and each of the others.
 
     Raises:
         DataFormatError: A file is no schema.
         ParameterError: The wish names what the schema doesn't have.
     """
     parts = [_schema(shown, wish) for shown in artifacts]
-    return Group(*(part for place, own in enumerate(parts) for part in ([Text()] if place else []) + [own]))
+    tables = [part for place, own in enumerate(parts) for part in ([Text()] if place else []) + [own]]
+    return Group(*tables, *(part for after in artifacts[1:] for part in _differences(artifacts[0], after)))
+
+
+def _differences(before: Shown, after: Shown) -> Iterator[RenderableType]:
+    found = differences(read_schema(before.path), read_schema(after.path))
+    yield Text(f"\nfrom {before.label} to {after.label}: {formats.counted(len(found), 'difference')}", "bold")
+    columns = Column("entry", least=18), Column("changes", least=24), Column("for models", rank=1)
+    rows = [
+        (
+            formats.visible(each.subject, NAME_LENGTH),
+            formats.visible("; ".join(each.changes), CHANGES_LENGTH),
+            Text(each.compatibility.value, STYLES[each.compatibility]),
+        )
+        for each in found
+    ]
+    yield FittingTable(columns, rows)
 
 
 def _schema(shown: Shown, wish: Wish) -> RenderableType:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from penstock.components.validation.compatibility import Compatibility
+from penstock.components.validation.schema_difference import differences
+from penstock.data.protos import read_schema
 from penstock.ui import formats
 from penstock.ui.page.anomaly_cards import linked
 from penstock.ui.page.markup import Markup, joined, tag
 from penstock.ui.page.plain_table import plain_table
+from penstock.ui.page.statistics_cells import NAME_LENGTH
 from penstock.ui.schema_figures import SchemaRow
+from penstock.ui.shown import Shown
 
 HEADS = ("feature", "type", "presence", "values a row", "domain", "environments", "drift and skew")
 MOST_VALUES = 100
 FEW_VALUES = 4
+CHANGES_LENGTH = 1000
+CHIPS = {
+    Compatibility.COMPATIBLE: "",
+    Compatibility.NEEDS_RETRAINING: "warning",
+    Compatibility.BREAKING: "error",
+}
 
 
 def schema_section(
@@ -30,6 +41,27 @@ def schema_section(
     table = plain_table(HEADS, [_row(row, anchors) for row in rows], class_="schema", tall=True)
     title = tag("h2", f"Schema {label}".rstrip(), tag("small", told))
     return tag("section", title, table)
+
+
+def difference_section(before: Shown, after: Shown) -> Markup:
+    """Return what differs between two schemas, and what it means for models.
+
+    Raises:
+        DataFormatError: A file is no schema.
+    """
+    found = differences(read_schema(before.path), read_schema(after.path))
+    rows = [
+        tag(
+            "tr",
+            tag("th", formats.visible(each.subject, NAME_LENGTH), scope="row"),
+            tag("td", formats.visible("; ".join(each.changes), CHANGES_LENGTH)),
+            tag("td", tag("span", each.compatibility.value, class_=f"chip {CHIPS[each.compatibility]}".rstrip())),
+        )
+        for each in found
+    ]
+    told = tag("small", f"from {before.label} to {after.label}: {formats.counted(len(found), 'difference')}")
+    table = plain_table(("entry", "changes", "for models"), rows, class_="schema", tall=True) if rows else None
+    return tag("section", tag("h2", "What differs", told), table)
 
 
 def _row(row: SchemaRow, anchors: Mapping[str, str]) -> Markup:

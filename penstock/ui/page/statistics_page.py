@@ -21,7 +21,7 @@ from penstock.ui.page.feature_cards import Beside, feature_card
 from penstock.ui.page.leakage_table import correlation_section, leakage_section
 from penstock.ui.page.markup import Markup, tag
 from penstock.ui.page.paired_tables import paired_section
-from penstock.ui.page.schema_table import schema_section
+from penstock.ui.page.schema_table import difference_section, schema_section
 from penstock.ui.page.statistics_cells import side_name, whole_table
 from penstock.ui.schema_figures import SchemaRow, schema_facts, schema_rows
 from penstock.ui.shown import EVERYTHING, Shown, Wish, with_origins
@@ -73,6 +73,7 @@ def page(artifacts: Sequence[Shown], wish: Wish = EVERYTHING) -> str:
             ("slices", "Slices", slice_section(sides, anchors)),
         ]
     sections += [("schema", "Schema", _schema(*each, anchors, labelled=len(schemas) > 1)) for each in schemas]
+    sections += [("differs", "What differs", difference_section(schemas[0][0], after)) for after, _ in schemas[1:]]
     sections += [("pairs", "Rows of one key", paired_section(shown, wish)) for shown in own.get("ExamplesDiff", [])]
     sections += [("evaluation", "Evaluation", evaluation_section(shown)) for shown in own.get("ModelEvaluation", [])]
     title = _title(artifacts)
