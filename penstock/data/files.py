@@ -179,18 +179,32 @@ Stamp = tuple[int, int, int, int]
 
 
 def stamps(path: str) -> dict[str, Stamp]:
-    """Returns the stamp of every file below a folder (manifest included), or of one file under the name "".
+    """Returns the stamp of every file and folder below a folder, or of one file.
 
-    Nothing is read, some microseconds a file. Two equal results mean that no file has been written, replaced or removed
-    in between.
+    Nothing is read, two microseconds a file. Two equal results mean that no file has been written, replaced, added or
+    removed in between.
+
+    Returns:
+        By name relative to the folder; names of folders end in "/", the path itself is "". None at all when there is
+        nothing.
     """
-    if not os.path.isdir(path):
-        return {"": _stamp(path)} if os.path.exists(path) else {}
-    return {name: _stamp(os.path.join(path, name)) for name in _walk(path)}
+    if not os.path.lexists(path):
+        return {}
+    found = {"": _stamp(os.lstat(path))}
+    pending = [("", path)] if os.path.isdir(path) else []
+    while pending:
+        above, folder = pending.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                is_folder = entry.is_dir(follow_symlinks=False)
+                name = f"{above}{entry.name}/" if is_folder else above + entry.name
+                found[name] = _stamp(entry.stat(follow_symlinks=False))
+                if is_folder:
+                    pending.append((name, entry.path))
+    return found
 
 
-def _stamp(path: str) -> Stamp:
-    found = os.lstat(path)
+def _stamp(found: os.stat_result) -> Stamp:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 

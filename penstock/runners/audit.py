@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from penstock.data import files
 from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline.errors import MAX_FAILURES
 from penstock.pipeline.runner import StepResult
@@ -41,7 +42,7 @@ def problems(results: Mapping[str, StepResult], spans: Collection[Span], folder:
     """
     found: list[str] = []
     for name, artifact, maker in _published(results.values(), folder):
-        differing = seal.alterations(artifact.path, artifact.bytes_digest)
+        differing = seal.alterations(artifact.path, artifact.bytes_digest, files.stamps(artifact.path))
         if not differing or len(found) == MAX_FAILURES:
             continue
         at = seal.changed_at(artifact.path)

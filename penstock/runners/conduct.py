@@ -19,20 +19,24 @@ ALTERED = "altered its input"
 REPAIR = "What was altered is made again by the next run"
 
 
-def check_input(task: Task, name: str, given: TaskArtifact) -> None:
+def check_input(task: Task, name: str, given: TaskArtifact) -> Mapping[str, files.Stamp]:
     """See to it that a step is given what was published.
+
+    Returns:
+        The stamps of its files.
 
     Raises:
         PlatformError: The files were altered since.
     """
-    if len(given.bytes_digest) != SHA256_LENGTH:
-        return  # an importer's artifact lies outside, where nothing is published
-    problems = alterations(given.path, given.bytes_digest)
+    found = files.stamps(given.path)
+    published = len(given.bytes_digest) == SHA256_LENGTH  # an importer's artifact lies outside, and isn't
+    problems = alterations(given.path, given.bytes_digest, found) if published else []
     if problems:
         raise PlatformError(
             f"{task.step} can't use its input {name!r}, which was altered after it was published: {problems[0]} "
             f"It lies at {given.path}. {REPAIR}."
         )
+    return found
 
 
 def judge(task: Task, inputs: Mapping[tuple[str, str], Mapping[str, files.Stamp]], names: Collection[str]) -> None:
@@ -71,7 +75,8 @@ def _altered(task: Task, inputs: Mapping[tuple[str, str], Mapping[str, files.Sta
 
 def _changes(then: Mapping[str, files.Stamp], now: Mapping[str, files.Stamp], single: str) -> Iterator[str]:
     for name in sorted(then.keys() | now.keys()):
-        if then.get(name) != now.get(name):
+        is_folder = name.endswith("/") or (not name and len(then) > 1)
+        if then.get(name) != now.get(name) and not is_folder:
             verb = "deleted" if name not in now else "added" if name not in then else "changed"
             yield f"{name or single} was {verb}"
 

@@ -117,8 +117,7 @@ def look_around(task: Task) -> Surroundings:
     found: dict[tuple[str, str], Mapping[str, files.Stamp]] = {}
     for name, given in task.inputs.items():
         for each in given:
-            conduct.check_input(task, name, each)
-            found[name, each.path] = files.stamps(each.path)
+            found[name, each.path] = conduct.check_input(task, name, each)
     names = os.listdir(task.code_root) if os.path.isdir(task.code_root) else ()
     return Surroundings(found, frozenset(names))
 

@@ -3,13 +3,14 @@
 `outcome.json` is the last file that is written before an execution's folder gets its final place: its time of change
 (`st_ctime`, which no program can set back) is the seal. A file with a later one is read, and all is well if its content
 is the recorded one: a root that was copied has new times everywhere. Then the seal is renewed, so that this is paid
-once. Whether a file is late is known without reading: 10 microseconds an artifact of a few files.
+once. Whether a file is late is known without reading: 10 microseconds for an artifact of a few files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,35 +29,43 @@ def differences(path: str, bytes_digest: str, *, deep: bool = False) -> list[str
     Returns:
         One sentence for each difference.
     """
-    sealed = _sealed_ns(path)
-    late = sealed is not None and any(changed > sealed for _, _, changed, _ in files.stamps(path).values())
+    late = is_late(path, files.stamps(path))
     if os.path.isdir(path):
-        problems = files.check_manifest(path, deep=deep, sealed_ns=sealed if late else None)
+        problems = files.check_manifest(path, deep=deep, sealed_ns=_sealed_ns(path) if late else None)
         if (deep or late) and not problems:
             problems = _manifest(path, bytes_digest)
     else:
-        read = deep or late or sealed is None
+        read = deep or late is not False
         problems = ["The file has another content."] if read and files.sha256_of(path) != bytes_digest else []
     if late and not problems:
         _renew(path)
     return problems
 
 
-def alterations(path: str, bytes_digest: str) -> list[str]:
-    """Return what `differences` finds, at the price of a look at the times where nothing was changed since."""
-    sealed = _sealed_ns(path)
-    if sealed is None or not os.path.exists(path):
+def alterations(path: str, bytes_digest: str, stamps: Mapping[str, files.Stamp]) -> list[str]:
+    """Return what `differences` finds, at the price of a look at the times where nothing was touched since.
+
+    Args:
+        path: Where the artifact lies.
+        bytes_digest: See `differences`.
+        stamps: The stamps of what lies there, none when nothing does.
+    """
+    if not stamps:
         return ["It is gone."]
-    return differences(path, bytes_digest) if changed_at(path) * 1e9 > sealed else []
+    return [] if is_late(path, stamps) is False else differences(path, bytes_digest)
+
+
+def is_late(path: str, stamps: Mapping[str, files.Stamp]) -> bool | None:
+    """Say whether something of an output was touched after it was sealed; None for what lies elsewhere, unsealed."""
+    sealed = _sealed_ns(path)
+    return None if sealed is None else any(changed > sealed for _, _, changed, _ in stamps.values())
 
 
 def changed_at(path: str) -> float:
     """Return when an artifact's files were last changed, added or deleted, in seconds since the epoch."""
     while not os.path.exists(path):
         path = os.path.dirname(path)
-    times = [changed for _, _, changed, _ in files.stamps(path).values()]
-    times += [os.stat(folder).st_ctime_ns for folder, _, _ in os.walk(path)]
-    return max(times, default=os.stat(path).st_ctime_ns) / 1e9
+    return max(changed for _, _, changed, _ in files.stamps(path).values()) / 1e9
 
 
 def _sealed_ns(path: str) -> int | None:

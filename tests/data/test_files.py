@@ -173,3 +173,19 @@ def test_middle_of_a_long_log_is_dropped_by_lines(text, kept, tmp_path):
         files.drop_middle(file.fileno(), 5, 5)
 
     assert path.read_text() == kept
+
+
+def test_stamps_tell_of_every_change_below_a_folder(tree):
+    before = files.stamps(str(tree))
+
+    (tree / "sub" / "c.csv").write_text("d")
+    os.utime(tree / "sub" / "c.csv", ns=(1, 1))
+    (tree / "a.csv").rename(tree / "sub" / "a.csv")
+    after = files.stamps(str(tree))
+
+    assert sorted(before) == ["", "a.csv", "b.csv", "sub/", "sub/c.csv"]
+    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {
+        "", "a.csv", "sub/", "sub/a.csv", "sub/c.csv",
+    }  # fmt: skip
+    assert files.stamps(str(tree / "nothing")) == {}
+    assert list(files.stamps(str(tree / "b.csv"))) == [""]
