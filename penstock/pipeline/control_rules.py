@@ -53,7 +53,8 @@ def empty_loop(wiring: Wiring) -> Iterator[Problem]:
         if node.component.reference == FOR_EACH and not any(node in other.loops for other in wiring.nodes):
             yield (
                 node,
-                f"{_loop(node)} has no step in its block. Write `with for_each(...) as item:` and call the steps inside.",
+                f"{_loop(node)} has no step in its block. Write `with for_each(...) as item:` and call the steps "
+                f"inside.",
             )
 
 
