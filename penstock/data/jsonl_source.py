@@ -21,7 +21,7 @@ import pyarrow as pa
 from penstock.data.bad_rows import BadRow
 from penstock.data.errors import CellError, DataFormatError, HeaderError, NoDataError, shortened
 from penstock.data.row_source import RANGE_BYTES, Placed, RangeRows, SourceRange, TypedRows, TypedSource
-from penstock.data.value_columns import ValueConflict, batch_of
+from penstock.data.value_columns import TooBig, ValueConflict, batch_of
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BATCH_ROWS = 8192
@@ -98,10 +98,10 @@ class JsonlRows(TypedSource):
             numbers.append(number)
             held += len(line)
             if len(rows) == _BATCH_ROWS or held >= _BATCH_BYTES:
-                yield self._batch(rows, numbers, range_.file)
+                yield from self._batch(rows, numbers, range_.file, bad)
                 rows, numbers, held = [], [], 0
-        if rows:
-            yield self._batch(rows, numbers, range_.file)
+        yield from self._batch(rows, numbers, range_.file, bad)
+        bad.sort(key=lambda row: row.line)  # a batch tells what no column holds after it has been read
 
     def _row(self, file: str, number: int, line: bytes, bad: list[BadRow]) -> dict[str, Any] | None:
         """Returns the object of a line; None for a blank or a bad one."""
@@ -128,18 +128,33 @@ class JsonlRows(TypedSource):
                 row[name] = _as_declared(name, value, type_)
         return row
 
-    def _batch(self, rows: list[dict[str, Any]], numbers: Sequence[int], file: str) -> Placed:
-        try:
-            batch = batch_of(rows)
-        except ValueConflict as error:
-            line = numbers[error.row]
-            raise CellError(
-                f"{file}, line {line}: column {error.column!r} {error.problem}. The values of a column must be of "
-                f"one type. Correct the line, or declare column_types={{{error.column!r}: 'string'}}.",
-                file=file,
-                line=line,
-                column=error.column,
-            ) from None
+    def _batch(self, rows: list[dict[str, Any]], numbers: list[int], file: str, bad: list[BadRow]) -> Iterator[Placed]:
+        """Yields rows as columns, without those that hold what no column can where such are set aside."""
+        while rows:
+            try:
+                yield self._typed(batch_of(rows), numbers)
+                return
+            except TooBig as error:
+                if not self.quarantine:
+                    raise self._conflict(error, numbers, file) from None
+                reason = f"column {error.column!r} {error.problem}."
+                bad.append(BadRow(file, numbers[error.row], reason, json.dumps(rows[error.row]), error.column, "type"))
+                del rows[error.row], numbers[error.row]
+            except ValueConflict as error:
+                raise self._conflict(error, numbers, file) from None
+
+    @staticmethod
+    def _conflict(error: ValueConflict, numbers: Sequence[int], file: str) -> CellError:
+        line = numbers[error.row]
+        return CellError(
+            f"{file}, line {line}: column {error.column!r} {error.problem}. The values of a column must be of "
+            f"one type. Correct the line, or declare column_types={{{error.column!r}: 'string'}}.",
+            file=file,
+            line=line,
+            column=error.column,
+        )
+
+    def _typed(self, batch: pa.RecordBatch, numbers: Sequence[int]) -> Placed:
         for name, type_ in self.column_types.items():
             at = batch.schema.get_field_index(name)
             if at >= 0:

@@ -101,6 +101,8 @@ def _placed(range_: SourceRange, bad: _BadRecords | None) -> Iterator[Placed]:
                 at = numbers.index(error.line)
                 bad.add_undecodable(error, records[at])
                 del numbered[at]
+    if bad is not None:
+        bad.rows.sort(key=lambda row: row.line)
 
 
 def _batches(records: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:

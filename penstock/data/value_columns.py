@@ -29,6 +29,10 @@ class ValueConflict(Exception):
         self.problem = problem
 
 
+class TooBig(ValueConflict):
+    """An integer of more than 64 bits: it can stand in no column, whatever is before it."""
+
+
 def batch_of(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
     """Returns rows as columns, in the order in which they appear; an absent key is a missing value.
 
@@ -78,7 +82,7 @@ def _conflict(values: list[Any], column: str, reason: str) -> ValueConflict:
         low, high = (low, middle) if _fails(values[:middle]) else (middle, high)
     value = values[low]
     if isinstance(value, int) and value not in _INT_RANGE:
-        return ValueConflict(low, column, f"holds {shortened(str(value))}, an integer of more than 64 bits")
+        return TooBig(low, column, f"holds {shortened(str(value))}, an integer of more than 64 bits")
     before = next((each for each in values[:low] if each is not None), None)
     kinds = f"{_kind(value)} ({shortened(str(value))}), and {_kind(before)} ({shortened(str(before))}) before"
     return ValueConflict(low, column, f"holds {kinds}" if before is not None else f"can't be stored: {reason}")

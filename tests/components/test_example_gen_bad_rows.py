@@ -83,15 +83,15 @@ def test_types_are_those_of_the_rows_that_are_kept(quarantined):
 
 
 def test_bad_lines_of_json_are_set_aside_with_reasons(quarantined):
-    content = b'{"n": 1}\n{"n": \n[1]\n{"n": "x"}\n{"n": "\xe9"}\n\n{"n": 2}\n'
+    content = b'{"n": 1}\n{"m": 18446744073709551616}\n[1]\n{"n": "x"}\n{"n": "\xe9"}\n\n{"n": 2}\n'
 
     kept, bad, properties = quarantined(
         JsonlExampleGen, "t.jsonl", content, column_types={"n": "int64"}, on_bad_rows="quarantine"
     )
 
     assert kept == [{"n": 1}, {"n": 2}]
-    assert [(row["line"], row["rule"]) for row in bad] == [(2, "syntax"), (3, "syntax"), (4, "type"), (5, "encoding")]
-    assert properties == {"rows": 4, "reasons": {"encoding": 1, "syntax": 2, "type": 1}}
+    assert [(row["line"], row["rule"]) for row in bad] == [(2, "type"), (3, "syntax"), (4, "type"), (5, "encoding")]
+    assert properties == {"rows": 4, "reasons": {"encoding": 1, "syntax": 1, "type": 2}}
 
 
 def test_bad_records_are_set_aside_with_reasons(quarantined, tmp_path):

@@ -337,6 +337,7 @@ def test_an_undeclared_integer_too_big_keeps_its_digits(ingest):
         (CsvExampleGen, "a.csv", "n,s\n1,a\nx,b\n3,c\n", {"column_types": {"n": "int64"}}, "type"),
         (JsonlExampleGen, "a.jsonl", '{"n": 1}\n{"n": \n{"n": 3}\n', {}, "syntax"),
         (JsonlExampleGen, "a.jsonl", '{"n": 1}\n{"n": "x"}\n{"n": 3}\n', {"column_types": {"n": "int64"}}, "type"),
+        (JsonlExampleGen, "a.jsonl", f'{{"n": 1}}\n{{"n": {BIG}}}\n{{"n": 3}}\n', {}, "type"),
     ],
 )
 def test_a_bad_row_is_kept_with_its_reason_where_that_is_chosen(

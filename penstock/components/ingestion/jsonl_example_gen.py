@@ -65,7 +65,7 @@ def JsonlExampleGen(
         row_filter: Which rows to take, as "fare > 3 and company is not null".
         column_types: Types by column, instead of those that the values show: int64, float64, float32, string.
         on_bad_rows: "fail" ends the step with the first bad row, "quarantine" sets such rows aside: lines that
-            are no JSON object, and those that break a declared type.
+            are no JSON object, those that break a declared type, and those with integers of more than 64 bits.
         beam: Where the data work runs.
     """
     from penstock.data.jsonl_source import JsonlRows
