@@ -285,10 +285,16 @@ def describe(error: BaseException, task: Task) -> Failure:
         message=message,
         fault=fault,
         where=where,
-        traceback=_shortened(_clean("".join(traceback.format_exception(error)), task), LONGEST_TRACEBACK),
+        traceback=_shortened_lines(_clean("".join(traceback.format_exception(error)), task)),
         gate=isinstance(error, GateFailed),
         kinds=tuple(kind.__name__ for kind in type(error).__mro__[:-1]),
     )
+
+
+def _shortened_lines(text: str) -> str:
+    """Return a traceback whose frames stay whole: only lines and texts that nobody can read are shortened."""
+    lines = [_shortened(line, LONGEST_MESSAGE) for line in text.splitlines(keepends=True)]
+    return _shortened("".join(lines), LONGEST_TRACEBACK)
 
 
 def _shortened(text: str, limit: int) -> str:
