@@ -153,27 +153,26 @@ def _labelled(found: Sequence[Named]) -> list[Shown]:
     labels: dict[int, str] = {}
     for type_name in CONTENTS:
         own = [each for each in found if each.shown.type == type_name]
-        told = [[fact(each) for each in own] for fact in _FACTS]
+        told = [[fact(each.record) if each.record else each.shown.reference for each in own] for fact in _FACTS]
         distinct = [texts for texts in told if len(set(texts)) == len(own) and all(texts)]
         labels |= {id(each): text for each, text in zip(own, distinct[0] if distinct else told[-1], strict=True)}
     return [replace(each.shown, label=labels[id(each)]) for each in found]
 
 
-def _span(each: Named) -> str:
-    span = each.record.properties.get("span") if each.record is not None else None
-    return "" if span is None else f"span {span}"
+def _step(record: ArtifactRecord) -> str:
+    return record.step
 
 
-def _step(each: Named) -> str:
-    return each.record.step if each.record is not None else ""
+def _span(record: ArtifactRecord) -> str:
+    return f"span {record.properties['span']}" if "span" in record.properties else ""
 
 
-def _run(each: Named) -> str:
-    return f"run {short_id(each.record.run)}" if each.record is not None and each.record.run else ""
+def _run(record: ArtifactRecord) -> str:
+    return f"run {short_id(record.run)}" if record.run else ""
 
 
-def _place(each: Named) -> str:
-    return each.shown.reference
+def _id(record: ArtifactRecord) -> str:
+    return str(record.id)
 
 
-_FACTS: tuple[Callable[[Named], str], ...] = (_step, _span, _run, _place)
+_FACTS: tuple[Callable[[ArtifactRecord], str], ...] = (_step, _span, _run, _id)

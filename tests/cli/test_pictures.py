@@ -105,6 +105,8 @@ def test_statistics_and_schemas_that_no_root_knows_are_shown(described: Shell, t
     assert "fare" in shell("show", "statistics").out
     assert shell("show", "curated.pbtxt").out.startswith("3 features")
     assert shell("show", "statistics", "curated.pbtxt", "--html", "out.html").code == 0
+    beside = described("show", "before", str(tmp_path / "statistics"), "--feature", "fare").out
+    assert beside.startswith(f"train · before 200 rows · train · {tmp_path}/statistics 200 rows")
 
 
 @pytest.mark.parametrize(
