@@ -260,6 +260,9 @@ def test_columns_and_samples_that_are_described_do_not_change_what_is_compared(t
         ("eval", ""),
         ("eval", "t"),
     ]
+    plain = _described(tmp_path / "plain", {"train": TRAIN, "eval": EVAL}, None, stats_options=options)
+    for split in ("train", "eval"):
+        assert protos.read_statistics(plain.path, split) == protos.read_statistics(statistics.path, split)
 
 
 def test_a_label_with_too_many_values_is_told_not_passed_over(tmp_path, leaks):

@@ -35,11 +35,13 @@ class LeakageSearch:
     splits: Sequence[str]
     folder: str
 
-    def needed_columns(self) -> set[str]:
-        """Return the columns that have to be read for the checks."""
+    def columns_beside(self, others: Sequence[str]) -> list[str]:
+        """Return the columns that have to be read for the checks, and `others`, in their order."""
         if self.checks.max_duplicate_fraction is not None:
-            return set(self.columns.names)
-        return {name for names in self.checks.columns().values() for name in names} | set(self.candidates())
+            return list(self.columns.names)
+        named = {name for names in self.checks.columns().values() for name in names}
+        needed = named.union(self.candidates(), others)
+        return [name for name in self.columns.names if name in needed]
 
     def candidates(self) -> list[str]:
         """Return the columns that might predict the label."""

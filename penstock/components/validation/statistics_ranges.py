@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -52,7 +52,7 @@ class DescribeRange:
     """Describes one range, wherever it runs.
 
     Attributes:
-        columns: The Arrow schema of what is read.
+        columns: The Arrow schema of what is described.
         hints: A serialised schema that says which integers are categories and which strings are images, or None.
         options: What is asked for.
         leakage: What is looked for besides, if anything.
@@ -74,9 +74,12 @@ class DescribeRange:
         hints = schema_pb2.Schema.FromString(self.hints) if self.hints is not None else None
         statistics = RangeStatistics(self.columns, range_.number, hints, self.options, self.more)
         leakage = RangeLeakage(self.leakage, range_.split, range_.number) if self.leakage is not None else None
+        described = self.columns.names
+        columns = described if self.leakage is None else self.leakage.columns_beside(described)
         rows = 0
-        for batch in read_batches(range_.files, columns=self.columns.names):
-            statistics.add(batch)
+        for batch in read_batches(range_.files, columns=columns):
+            # A sample is chosen by the described columns: what leakage needs besides mustn't change it.
+            statistics.add(batch if columns == described else batch.select(described))
             if leakage is not None:
                 leakage.add(batch)
             rows += batch.num_rows
@@ -119,7 +122,7 @@ def write_all_statistics(runner: Beam, description: Description, out: str) -> No
     os.makedirs(out, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".leakage-", dir=out) as folder:
         search = plan_search(checks, schema, description.splits, folder, only)
-        columns = read_columns(schema, description.hints, description.options, search.needed_columns())
+        columns = read_columns(schema, description.hints, description.options)
         gathered = _describe(runner, description, out, columns, search)
         write_leakage(out, measure(gathered, search, description.examples))
 
@@ -153,10 +156,8 @@ def _describe(
     return leaks
 
 
-def read_columns(
-    columns: pa.Schema, hints: schema_pb2.Schema | None, options: StatsOptions, others: Iterable[str] = ()
-) -> pa.Schema:
-    """Return the columns that have to be read: those that are described, those that options name, and `others`.
+def read_columns(columns: pa.Schema, hints: schema_pb2.Schema | None, options: StatsOptions) -> pa.Schema:
+    """Return the columns that have to be read: those that are described, and those that options name.
 
     Raises:
         DataError: The options name a column that there isn't, or one that can't be used so.
@@ -179,7 +180,7 @@ def read_columns(
         raise DataError(str(error)) from error
     if options.feature_allowlist is None:
         return columns
-    wanted = {name for names in options.columns().values() for name in names}.union(others)
+    wanted = {name for names in options.columns().values() for name in names}
     for compound in compounds_of(hints).values() if hints is not None else ():
         value, parts = parts_of(compound)
         wanted |= {value, *parts}
