@@ -1,4 +1,4 @@
-"""Does a wide graph cost more a step than a chain: 999 steps behind one, against a chain of 30 steps.
+"""Does a wide graph cost more a step than a chain: 999 steps behind one, written out and as the items of a loop.
 
 The same component in both, in CPU milliseconds a step of scheduler, workers and store together, without what is paid
 once a run: of each shape a large and a small graph are run, and their difference counts. Memory is the growth of the
@@ -19,7 +19,7 @@ from chain import timed
 WIDE, NARROW, LONG, SHORT = 999, 99, 30, 5
 SOURCE = '''
 from penstock.artifacts import Artifact
-from penstock.pipeline import Input, Output, component, pipeline
+from penstock.pipeline import Input, Output, component, for_each, pipeline
 
 
 class Note(Artifact):
@@ -50,6 +50,12 @@ def fan(width, text):
         follow(before=node.note, number=number, id=f"follow-{number}")
 
 
+def loop(width, text):
+    node = first(text=text)
+    with for_each(list(range(width))) as number:
+        follow(before=node.note, number=number)
+
+
 @pipeline
 def long_chain(text: str = "a"):
     chain(30, text)
@@ -68,6 +74,16 @@ def wide(text: str = "c"):
 @pipeline
 def narrow(text: str = "d"):
     fan(99, text)
+
+
+@pipeline
+def long_loop(text: str = "e"):
+    loop(999, text)
+
+
+@pipeline
+def short_loop(text: str = "f"):
+    loop(99, text)
 '''
 
 
@@ -95,7 +111,12 @@ def main() -> None:
         few, _ = timed(fans.narrow.run, root=f"{folder}/fan", text="few")
         before = peak_mib()
         many, wall = timed(fans.wide.run, root=f"{folder}/fan", text="many")
-        fan_ms = (many - few) / (WIDE - NARROW) * 1000
+        fan_ms, growth = (many - few) / (WIDE - NARROW) * 1000, peak_mib() - before
+        items = [
+            timed(run, root=f"{folder}/loop", text=text)[0]
+            for run, text in ((fans.short_loop.run, "few"), (fans.long_loop.run, "many"))
+        ]
+        loop_ms = (items[1] - items[0]) / (WIDE - NARROW) * 1000
         print(
             json.dumps(
                 {
@@ -105,7 +126,9 @@ def main() -> None:
                     "chain_cpu_ms_a_step": round(chain_ms, 2),
                     "ratio_to_chain": round(fan_ms / chain_ms, 2),
                     "wall_s": round(wall, 1),
-                    "scheduler_peak_growth_mib": round(peak_mib() - before, 1),
+                    "scheduler_peak_growth_mib": round(growth, 1),
+                    "loop_cpu_ms_a_step": round(loop_ms, 2),
+                    "ratio_of_loop_to_chain": round(loop_ms / chain_ms, 2),
                 }
             )
         )
