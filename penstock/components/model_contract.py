@@ -17,6 +17,8 @@ The SavedModel loads with TensorFlow alone (no penstock, tensorflow-transform or
 ``transform`` (only where the model was trained behind a transform graph)
     the tensors of ``raw`` and those of ``label_features`` -> the transformed features *and* the transformed
     label, dense and named as `preprocessing_fn` named them (ragged or sparse outputs are left out).
+``transform_examples`` (instead of ``transform``, where a feature has a varying number of values)
+    the same from ``examples``: string (batch,), serialized ``tf.Example`` with ``features`` and ``label_features``.
 
 ``serving_default`` and ``raw`` have the outputs
 

@@ -205,6 +205,7 @@ def preprocessing_fn(inputs):
         "mean": tft.scale_to_z_score(tf.reduce_sum(dense, 1)),
         "spread": dense,
         "y": tf.sparse.to_dense(inputs["y"])[:, 0],
+        "other": 1 - tf.sparse.to_dense(inputs["y"])[:, 0],
     }
 
 
@@ -271,6 +272,17 @@ def test_a_model_behind_a_transform_is_served_from_examples_as_it_is_evaluated(f
     transformed = transform_beam.Application(str(folder / "graph"))(batch)
     given = {name: np.array(transformed[name].to_pylist()).reshape(40, -1) for name in ("spread", "mean")}
     np.testing.assert_allclose(predicted, model.predict(given, verbose=0)[:, 0], rtol=1e-5)
+
+
+def test_a_label_that_the_transform_makes_is_evaluated_beside_a_sparse_feature(folder, tmp_path):
+    inputs = {"spread": keras.Input((10,), name="spread")}
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs["spread"]))
+    save_model(model, fn_args(folder, tmp_path, transform=True), label="other", task="binary")
+    batch = bagged(40, 5)
+
+    truth = Predictor(str(tmp_path)).transformed(batch, "other")
+
+    assert truth.tolist() == [1 - number % 2 for number in range(40)]
 
 
 def test_the_feed_of_a_trainer_without_transform_holds_the_sparse_tensor(folder, tmp_path):

@@ -63,12 +63,16 @@ class Predictor:
 
         Raises:
             DataFormatError: A column of the batch isn't what the transform takes.
-            UserCodeError: The signature `transform` doesn't give the feature, or not one value a row.
+            UserCodeError: The signature `transform` (or `transform_examples`) doesn't give the feature, or not one
+                value a row.
         """
         features = (*self.contract.features, *self.contract.label_features)
-        outputs = self._call(self._signature("transform"), dense(batch, features))
+        fixed = all(feature.scalar or feature.required for feature in features)
+        signature = "transform" if fixed else "transform_examples"
+        inputs = dense(batch, features) if fixed else {"examples": encode_examples(batch, features)}
+        outputs = self._call(self._signature(signature), inputs)
         if name not in outputs:
-            raise UserCodeError(f"The model's signature 'transform' gives no {name!r}, it gives: {listing(outputs)}.")
+            raise UserCodeError(f"The model's signature {signature!r} gives no {name!r}, it gives: {listing(outputs)}.")
         values: Array = outputs[name].numpy()
         if values.size != batch.num_rows:
             raise UserCodeError(

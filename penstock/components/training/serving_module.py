@@ -37,16 +37,14 @@ class ServingModule(tf.Module):  # type: ignore[misc]
     def signatures(self) -> dict[str, Any]:
         """Returns the traced functions by the name of their signature."""
         contract = self.contract
-        traced = {
-            "serving_default": tf.function(self.from_examples, autograph=False).get_concrete_function(
-                tf.TensorSpec([None], tf.string, name="examples")
-            )
-        }
+        traced = {"serving_default": _traced_on_examples(self.from_examples)}
         if _has_dense(contract.features):
             traced["raw"] = _traced(self.from_raw, contract.features)
         with_label = (*contract.features, *contract.label_features)
         if contract.has_transform and _has_dense(with_label):
             traced["transform"] = _traced(self.transformed, with_label)
+        elif contract.has_transform:
+            traced["transform_examples"] = _traced_on_examples(self.transformed_examples)
         return traced
 
     def from_examples(self, examples: Any) -> dict[str, Any]:
@@ -67,11 +65,20 @@ class ServingModule(tf.Module):  # type: ignore[misc]
 
     def transformed(self, **tensors: Any) -> dict[str, Any]:
         """The signature `transform`."""
+        contract = self.contract
+        return self._transformed(from_raw(tensors, (*contract.features, *contract.label_features)), _row_count(tensors))
+
+    def transformed_examples(self, examples: Any) -> dict[str, Any]:
+        """The signature `transform_examples`."""
+        contract = self.contract
+        parsed = row_tensors.parse_examples(examples, (*contract.features, *contract.label_features))
+        return self._transformed(parsed, tf.shape(examples, tf.int64)[0])
+
+    def _transformed(self, given: Tensors, rows: Any) -> dict[str, Any]:
         plan = self._plan()
         contract = plan.contract
         assert plan.transform is not None
-        given = from_raw(tensors, (*contract.features, *contract.label_features))
-        made = plan.transform.apply(given, _row_count(tensors))
+        made = plan.transform.apply(given, rows)
         wanted = [*contract.transformed_features, *([contract.label] if contract.label in made else [])]
         return {name: made[name] for name in wanted if isinstance(made[name], tf.Tensor)}
 
@@ -112,6 +119,11 @@ def _has_dense(features: Sequence[RawFeature]) -> bool:
 
 def _traced(function: Callable[..., Any], features: Sequence[RawFeature]) -> Any:
     return tf.function(function, autograph=False).get_concrete_function(**raw_signature(features))
+
+
+def _traced_on_examples(function: Callable[..., Any]) -> Any:
+    spec = tf.TensorSpec([None], tf.string, name="examples")
+    return tf.function(function, autograph=False).get_concrete_function(spec)
 
 
 def _row_count(tensors: Tensors) -> Any:
