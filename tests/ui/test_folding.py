@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from penstock.pipeline.folding import Fold, fold
 from penstock.pipeline.runner import RunResult, StepResult
+from penstock.runners.forecast import Forecast, StepForecast
+from penstock.ui.forecast_view import rows
 from penstock.ui.run_state import RunState
 from tests.ui.test_run_progress import drawn, event, finished, started
 
@@ -61,3 +63,21 @@ def test_table_of_a_notebook_sums_many_items_up() -> None:
     table = RunResult("01RUN", "toy", "COMPLETE", "/root", 3.0, steps)._repr_html_()
 
     assert "<td>train[9 items]</td><td>COMPLETE</td><td>9.00 s</td><td>9 COMPLETE</td>" in table
+
+
+def test_plan_names_few_items_and_sums_many_up_that_fare_alike() -> None:
+    few = Forecast("toy", "/root", tuple(StepForecast(f"train[{n}]", "run", "no earlier result") for n in range(12)))
+    many = Forecast(
+        "toy",
+        "/root",
+        tuple(
+            StepForecast(f"train[{n}]", "run" if n > 20 else "reuse", "the reason", 2.0 if n > 20 else None)
+            for n in range(30)
+        ),
+    )
+
+    assert rows(few) == [*few.steps]
+    assert [(row.id, row.action, row.reason, row.seconds) for row in rows(many)] == [
+        ("train[21 of 30 items]", "reuse", "the reason", None),
+        ("train[9 of 30 items]", "run", "the reason", 18.0),
+    ]
