@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
+from penstock.pipeline import step
 from penstock.pipeline.errors import PlatformError
 
 PATIENCE_S = 0.1
@@ -139,6 +140,8 @@ class _Crew:
                 helper.kill()
         for thread in self._threads:
             thread.join()
+        if self._helpers:
+            step.was_helped(sum(helper.peak_memory for helper in self._helpers))
 
     def result(self, number: int) -> Any:
         """Return the result of a range; while it isn't there, work on what nobody has taken."""
@@ -193,13 +196,14 @@ class _Crew:
 
 
 class _Helper:
-    """A process that works on ranges when asked."""
+    """A process that works on ranges when asked; `peak_memory` (bytes) is known once it has ended."""
 
     def __init__(self, pickled: bytes) -> None:
         self._connection, theirs = Pipe()
         self._process = _start(theirs)
         theirs.close()
         self._asked = self._answered = False
+        self.peak_memory = 0
         with suppress(OSError):  # it has died; asking it says so
             self._connection.send((sys.path, logging.root.getEffectiveLevel()))
             self._connection.send_bytes(pickled)
@@ -228,6 +232,7 @@ class _Helper:
 
     def end(self) -> int:
         """Let it end, and return its exit code."""
+        self.peak_memory = step.peak_memory(self._process.pid)
         self._connection.close()
         if not self._asked:  # it is still starting, for nothing
             self._process.kill()

@@ -17,13 +17,23 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 @dataclass(frozen=True)
 class StepContext:
-    """The running step: ids of its execution and run, where its progress goes, CPU seconds of its named parts."""
+    """The running step.
+
+    Attributes:
+        execution: The ULID of its execution.
+        run: The ULID of its run.
+        step: Its id.
+        report: Where its progress goes.
+        parts: CPU seconds of its named parts.
+        helped: Peak bytes of the processes that have helped it, each time together.
+    """
 
     execution: str
     run: str
     step: str
     report: Report
     parts: dict[str, float] = field(default_factory=dict)
+    helped: list[int] = field(default_factory=list)
 
 
 # One step at a time runs in a worker; a plain global is seen by the threads that Beam and Keras start.
@@ -67,6 +77,22 @@ def timed(part: str) -> Iterator[None]:
     finally:
         if _current:
             _current.parts[part] = _current.parts.get(part, 0.0) + cpu_seconds() - since
+
+
+def was_helped(peak_bytes: int) -> None:
+    """Record that other processes have helped the step, and the peak memory of all of them together."""
+    if _current:
+        _current.helped.append(peak_bytes)
+
+
+def peak_memory(process: int | str = "self") -> int:
+    """Return the peak resident memory of a process in bytes, since it was last reset; 0 where that isn't told."""
+    try:
+        with open(f"/proc/{process}/status", encoding="ascii") as file:
+            line = next(line for line in file if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    except (OSError, StopIteration):  # not Linux, or a sandbox that doesn't say
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if process == "self" else 0
 
 
 def cpu_seconds() -> float:

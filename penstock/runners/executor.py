@@ -72,7 +72,7 @@ def execute(task: Task, report: Report) -> Outcome:
         step.enter(None)
     if before is not None:
         outcome = _judged(task, before, outcome)
-    facts = meter.facts(context.parts, _bytes_in(task), sum(info.bytes for info in outcome.outputs.values()))
+    facts = meter.facts(context, _bytes_in(task), sum(info.bytes for info in outcome.outputs.values()))
     return msgspec.structs.replace(outcome, facts=facts)
 
 
@@ -128,13 +128,13 @@ class Meter:
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), step.cpu_seconds()
 
-    def facts(self, parts: Mapping[str, float], bytes_in: int, bytes_out: int) -> Facts:
+    def facts(self, context: step.StepContext, bytes_in: int, bytes_out: int) -> Facts:
         """Return all that was measured."""
         return Facts(
             wall=round(time.perf_counter() - self._wall, 6),
             cpu=round(step.cpu_seconds() - self._cpu, 6),
-            parts={name: round(seconds, 6) for name, seconds in parts.items()},
-            peak_memory=_peak_memory(),
+            parts={name: round(seconds, 6) for name, seconds in context.parts.items()},
+            peak_memory=step.peak_memory() + max(context.helped, default=0),
             bytes_in=bytes_in,
             bytes_out=bytes_out,
             worker=os.getpid(),
@@ -333,18 +333,6 @@ def locate(error: BaseException, code_root: str) -> tuple[str, bool]:
 def is_local(path: str, code_root: str) -> bool:
     """Say whether a file is the user's own: below the code root and not installed there."""
     return path.startswith(code_root + os.sep) and "site-packages" not in path
-
-
-def _peak_memory() -> int:
-    """Return the peak resident memory of this process in bytes, since the worker last reset it."""
-    try:
-        with open("/proc/self/status", encoding="ascii") as file:
-            line = next(line for line in file if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    except (OSError, StopIteration):  # not Linux, or a sandbox that doesn't say
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _clean(text: str, task: Task) -> str:

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
-from penstock.pipeline import step
+from penstock.pipeline import range_pool, step
+from tests.pipeline.range_work import squared
 
 BURN = "import time\nwhile time.process_time() < 0.3: pass"
 
@@ -22,6 +23,18 @@ def test_a_timed_part_counts_the_processes_that_it_waited_for() -> None:
         step.enter(None)
 
     assert context.parts["elsewhere"] >= 0.3
+
+
+def test_the_memory_of_data_workers_is_told() -> None:
+    context = step.StepContext("execution", "run", "step", ignored)
+    step.enter(context)
+
+    try:
+        list(range_pool.map_ranges("Trips", squared, range(40), workers=3, patience=0.0))
+    finally:
+        step.enter(None)
+
+    assert 2 * 5_000_000 < context.helped[0] < 2 * 500_000_000
 
 
 def ignored(_: dict[str, Any]) -> None:
