@@ -113,6 +113,7 @@ class StepResult:
         gate: True when the step is a gate that refused.
         failure: What went wrong, when the state is FAILED.
         log: The step's log file, "" when no worker ran it.
+        attempts: How often it was tried, failed attempts included.
     """
 
     id: str
@@ -125,6 +126,7 @@ class StepResult:
     gate: bool = False
     failure: Failure | None = None
     log: str = ""
+    attempts: int = 1
 
     def __getattr__(self, name: str) -> Artifact:
         """Return the only artifact of an output."""

@@ -36,8 +36,8 @@ class Alarms:
 def timed_out(task: Task) -> Failure:
     """Say that a task took too long."""
     limit = task.timeout or 0.0
-    message = f"timed out after {_span(limit)}; the step allows no more (timeout={limit:g})"
-    return Failure(type="TimeoutError", message=message, fault="platform", kinds=("TimeoutError", "OSError"))
+    message = f"timed out after {_span(limit)}; the step allows no more (timeout={limit:g}s)"
+    return Failure(type="TimeoutError", message=message, fault="user code", kinds=("TimeoutError", "OSError"))
 
 
 def _span(seconds: float) -> str:

@@ -74,6 +74,9 @@ def excess(asked: int, peak: int) -> str:
     return f"took {size_text(peak)} of memory, and asks for memory={size_text(asked)}"
 
 
+PROBABLE = 0.5
+"""The part of the memory from which on a process that was killed has probably taken too much."""
+
 CGROUPS = "/sys/fs/cgroup"
 
 
@@ -132,4 +135,6 @@ def cause_of_kill(peak: int, before: int | None, now: int | None) -> str:
     used = f"peak {peak / (1 << 30):.2f} GiB of {memory_limit() / (1 << 30):.2f} GiB"
     if before is not None and now is not None and now > before:
         return f"killed by the kernel, out of memory (its cgroup counts {now - before} oom_kill): {used}"
+    if peak < PROBABLE * memory_limit():
+        return f"killed by signal 9, from outside or for memory that others took: {used}"
     return f"killed by signal 9, probably out of memory: {used}"

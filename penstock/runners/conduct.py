@@ -6,11 +6,12 @@ import logging
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 
 from penstock.data import files
 from penstock.pipeline.errors import MAX_FAILURES, PlatformError, UserCodeError, listing
 from penstock.pipeline.parameters import absolute
-from penstock.pipeline.task import Task, TaskArtifact
+from penstock.pipeline.task import Failure, Task, TaskArtifact
 from penstock.runners.layout import KEY, OUTCOME
 from penstock.runners.seal import alterations
 
@@ -37,6 +38,13 @@ def check_input(task: Task, name: str, given: TaskArtifact) -> Mapping[str, file
             f"It lies at {given.path}. {REPAIR}."
         )
     return found
+
+
+def tell_in_log(task: Task, failure: Failure) -> None:
+    """Write into a step's log why it has failed: whoever looks there first finds it."""
+    told = failure.traceback or f"{failure.type}: {failure.message}"
+    with suppress(OSError), open(task.log, "a", encoding="utf-8", errors="backslashreplace") as log:  # a full disk
+        log.write(told.rstrip("\n") + "\n")
 
 
 def judge(task: Task, inputs: Mapping[tuple[str, str], Mapping[str, files.Stamp]], names: Collection[str]) -> None:

@@ -42,9 +42,9 @@ class RunLog:
         """Pass on a step's own report."""
         self._tell("step_progress", step=step, done=progress.done, total=progress.total, metrics=progress.metrics)
 
-    def step_retried(self, step: str, attempt: int, failure: Failure, delay: float) -> None:
-        """Tell that an attempt has failed and another follows."""
-        told = f"attempt {attempt} failed: {failure.message}"
+    def step_retried(self, step: str, attempt: int, attempts: int, failure: Failure, delay: float) -> None:
+        """Tell that an attempt of so many has failed and another follows."""
+        told = f"attempt {attempt} of {attempts} failed: {failure.type}: {failure.message}"
         self._tell("step_retried", step=step, attempt=attempt, reason=told, delay=round(delay, 3))
 
     def step_finished(self, result: StepResult) -> None:

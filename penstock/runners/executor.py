@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -277,6 +278,7 @@ def describe(error: BaseException, task: Task) -> Failure:
         fault = "platform"
     if fault is None:
         fault = "user code" if user else "platform"
+    error = error.with_traceback(_inner(error.__traceback__))
     message = _shortened(_clean(str(error) or type(error).__name__, task), LONGEST_MESSAGE)
     if isinstance(error, IsADirectoryError) and any(o.path == error.filename for o in task.outputs.values()):
         message = _both(message, "An output's path is a folder made for it: write files inside")
@@ -295,6 +297,14 @@ def _shortened_lines(text: str) -> str:
     """Return a traceback whose frames stay whole: only lines and texts that nobody can read are shortened."""
     lines = [_shortened(line, LONGEST_MESSAGE) for line in text.splitlines(keepends=True)]
     return _shortened("".join(lines), LONGEST_TRACEBACK)
+
+
+def _inner(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without the frames of this file that it begins with, unless there are no others."""
+    inner = trace
+    while inner is not None and inner.tb_frame.f_code.co_filename == __file__:
+        inner = inner.tb_next
+    return inner or trace
 
 
 def _shortened(text: str, limit: int) -> str:

@@ -21,7 +21,7 @@ from penstock.pipeline.plan import ExitHandlerPlan, LoopPlan, Plan, StepPlan, st
 from penstock.pipeline.project import Project
 from penstock.pipeline.runner import RunRequest, RunResult, StepResult
 from penstock.pipeline.task import CANCELED, COMPLETE, FAILED, SKIPPED, Failure, Outcome, Progress, Task
-from penstock.runners import audit, capacity, control, facts, retries, tracing
+from penstock.runners import audit, capacity, conduct, control, facts, retries, tracing
 from penstock.runners.alarms import Alarms, timed_out
 from penstock.runners.cache import artifact_of
 from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, component_of, value_of
@@ -107,6 +107,7 @@ class _LocalRun:
     started: float = field(default_factory=time.time)
     results: dict[str, StepResult] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
     cached: list[CachedExecution] = field(default_factory=list)
     skipped: list[NewExecution] = field(default_factory=list)
     alarms: Alarms = field(default_factory=Alarms)
@@ -236,7 +237,7 @@ class _LocalRun:
     def _begin(self, drive: Drive, task: Task) -> None:
         self._flush()
         self.store.begin(drive.execution)
-        self.tasks[task.execution] = task
+        self.tasks[task.execution], self.reasons[task.execution] = task, drive.reason
         self.log.step_started(task.step, task.attempt, drive.reason)
         self.pool.submit(task)
         if task.timeout is not None:
@@ -289,21 +290,22 @@ class _LocalRun:
                 task = self.tasks.pop(name)
                 self._finished(task, self.pool.end(task, timed_out(task)))
 
-    def _tried_again(self, node_id: str, failure: Failure | None) -> bool:
+    def _tried_again(self, node_id: str, failure: Failure) -> bool:
         """Arrange for another attempt of a step that has failed; False when there is none."""
         node, attempt = self.scheduler.nodes[node_id], self.driver.attempts.get(node_id, 1)
         step = node.step if isinstance(node, ExitHandlerPlan) else node
-        wait = retries.delay(step.retries, attempt, failure) if isinstance(step, StepPlan) and failure else None
-        if wait is None or failure is None:
+        if not isinstance(step, StepPlan) or (wait := retries.delay(step.retries, attempt, failure)) is None:
             return False
         self.scheduler.defer(node_id)
         self.driver.attempts[node_id] = attempt + 1
         self.alarms.set(time.time() + wait, "retry", node_id)
-        self.log.step_retried(node_id, attempt, failure, wait)
+        self.log.step_retried(node_id, attempt, step.retries.times + 1, failure, wait)
         return True
 
     def _finished(self, task: Task, outcome: Outcome) -> None:
-        now = time.time()
+        now, reason = time.time(), self.reasons.pop(task.execution, "")
+        if outcome.failure:
+            conduct.tell_in_log(task, outcome.failure)
         self.spans.append(audit.Span(task.step, now - outcome.facts.wall, now))
         try:
             made = self.publisher.publish(task, outcome)
@@ -316,9 +318,11 @@ class _LocalRun:
         seconds = outcome.facts.wall
         if outcome.state == COMPLETE:
             excess = capacity.excess(task.memory, outcome.facts.peak_memory)
-            self._succeeded(StepResult(task.step, COMPLETE, excess, seconds, log=task.log), made)
+            told = "; ".join(filter(None, (reason, retries.before(task.attempt), excess)))
+            result = StepResult(task.step, COMPLETE, told, seconds, attempts=task.attempt, log=task.log)
+            self._succeeded(result, made)
             return
-        if outcome.state == FAILED and self._tried_again(task.step, outcome.failure):
+        if outcome.failure and self._tried_again(task.step, outcome.failure):
             return
         step = self.scheduler.nodes[task.step]
         self._ended(
@@ -332,6 +336,7 @@ class _LocalRun:
                 gate=outcome.failure is not None and outcome.failure.gate,
                 failure=outcome.failure,
                 log=task.log,
+                attempts=task.attempt,
             )
         )
 

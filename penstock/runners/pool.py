@@ -45,6 +45,13 @@ MEMORY_LIMIT = 4 << 30
 LAST_WORDS, LAST_WORDS_OF_A_STEP = 0.05, 1.0
 """Seconds that a worker whose socket is closed has to end by itself, so that its exit code is its own."""
 
+CRASHES = {
+    signal.SIGSEGV: ": the step, or a library that it uses, read or wrote memory that isn't its own",
+    signal.SIGBUS: ": the step, or a library that it uses, read or wrote memory that isn't there",
+    signal.SIGABRT: ": the step, or a library that it uses, gave up",
+    signal.SIGFPE: ": the step, or a library that it uses, divided by zero",
+    signal.SIGILL: ": the step, or a library that it uses, asks for instructions that this processor hasn't",
+}
 FIXED_ENVIRONMENT = {
     "TF_USE_LEGACY_KERAS": "0",  # importing tensorflow_transform sets it to 1, and tf.keras becomes Keras 2
     "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -312,9 +319,12 @@ def _died(task: Task, worker: Worker, kills_before: int | None, kills_now: int |
         asked = f"; the step asks for memory={capacity.size_text(task.memory)}" if task.memory else ""
         message = f"the worker was {capacity.cause_of_kill(worker.peak, kills_before, kills_now)}{asked}"
     elif code < 0:
-        message = f"the worker was killed by {signal.Signals(-code).name}"
+        crash = signal.Signals(-code)
+        fault = "user code" if crash in CRASHES else fault
+        message = f"the worker was killed by {crash.name}{CRASHES.get(crash, '')}"
     else:
-        message = f"the worker ended with exit code {code} in the middle of the step"
+        fault = "user code"
+        message = f"the step ended its process with exit code {code} (os._exit, or a library that gave up)"
     failure = Failure(type="WorkerDied", message=message, fault=fault)
     facts = Facts(peak_memory=worker.peak, worker=worker.process.pid)
     return Outcome(execution=task.execution, state=FAILED, reason=message, failure=failure, facts=facts)

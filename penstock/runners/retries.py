@@ -10,7 +10,7 @@ from penstock.pipeline.task import Failure
 LONGEST = 300.0
 """Seconds between two attempts at most."""
 
-PASSING = frozenset({"OSError", "ConnectionError", "TimeoutError"})
+PASSING = frozenset({"OSError", "ConnectionError", "TimeoutError", "WorkerDied"})
 STAYING = frozenset(
     {"FileNotFoundError", "FileExistsError", "IsADirectoryError", "NotADirectoryError", "PermissionError"}
 )
@@ -29,6 +29,12 @@ def delay(policy: Retry, attempt: int, failure: Failure | None) -> float | None:
         return None
     backoff = min(policy.delay * 2.0 ** (attempt - 1), LONGEST)
     return backoff * random.uniform(0.5, 1.0)  # noqa: S311 - spreads attempts, keeps no secret
+
+
+def before(attempt: int) -> str:
+    """Say that attempts have failed before one, "" before the first."""
+    failed = "1 attempt" if attempt == 2 else f"{attempt - 1} attempts"
+    return f"{failed} failed before" if attempt > 1 else ""
 
 
 def _may_pass(policy: Retry, failure: Failure) -> bool:

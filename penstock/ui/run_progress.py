@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -70,11 +71,13 @@ class PlainProgress:
         """Nothing is left to do: each line is flushed as it is written."""
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Write a line when a run starts and when a step is over."""
+        """Write a line when a run starts, when a step is over and when it is to be tried again."""
         finished = self._state.apply(event)
         if event["event"] == "run_started":
             run, steps = formats.short_id(self._state.run), formats.counted(len(self._state.rows), "step")
             self._write(f"Run {run} of {self._state.pipeline}: {steps}, root {formats.place(self._state.root)}")
+        elif event["event"] == "step_retried":
+            self._write(plain_line(self._state, replace(self._state.rows[event["step"]], state="RETRY")))
         elif finished is not None:
             self._write(plain_line(self._state, finished))
 

@@ -88,8 +88,9 @@ def _failure(told: RunReport, step: StepResult) -> Iterator[RenderableType]:
             shown = user_traceback(failure.traceback)
             yield from (Text(shown, no_wrap=True, overflow="ignore"), Text()) if shown else ()
         verb = "refused the data" if failure.gate else "failed"
+        tries = f" after {step.attempts} attempts" if step.attempts > 1 else ""
         cause = "" if failure.gate else _cause(failure)
-        yield Text.assemble((f"Step {step.id!r} {verb}", "bold red"), f" in run {run}{cause}: {failure.message}")
+        yield Text.assemble((f"Step {step.id!r} {verb}", "bold red"), f" in run {run}{tries}{cause}: {failure.message}")
     yield from _around(told, step)
 
 

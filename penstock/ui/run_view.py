@@ -34,7 +34,7 @@ def run_list(
             Text("DIED", "bold red") if run.id in dead else states.word(run.state),
             formats.local_time(run.started),
             took(run.started, run.ended),
-            states.counts([step.state for step in steps.get(run.id, ())]),
+            states.counts([*{step.step: step.state for step in steps.get(run.id, ())}.values()]),  # the last attempt's
         )
     return table
 

@@ -193,6 +193,7 @@ def test_json_is_the_only_thing_on_stdout(toy: Shell):
     assert result["exit_code"] == said.code == 0
     assert result["pushed"] == {"push": str(toy.folder / "serving" / "toy")}
     assert [step["id"] for step in result["steps"]] == ["read", "inspect", "train", "push"]
+    assert {step["reason"] for step in result["steps"]} == {"no earlier result"}
     assert "[4/4] push" in said.err
 
 

@@ -105,7 +105,7 @@ def test_log_of_a_worker_that_prints_a_lot_and_dies_is_shortened_too(project: Pr
 
     said = (project.root / "runs" / result.id / "logs" / "first.log").read_bytes()
     assert b" bytes of output were dropped here ---\n" in said
-    assert said.endswith(b"the last words\n")
+    assert b"the last words\nWorkerDied: the worker was killed by signal 9, " in said
 
 
 def test_gigabyte_printed_by_a_step_with_a_secret_is_masked_and_bounded(
@@ -403,7 +403,7 @@ def test_worker_killed_from_outside_is_told_with_its_peak_memory_and_what_it_ask
     assert said == b"FAILED\n"
     (run,) = [path.name for path in (project.root / "runs").iterdir()]
     error = project.executions(run)["hungry"].error
-    assert error.startswith("the worker was killed by signal 9, probably out of memory: peak 0.2")
+    assert error.startswith("the worker was killed by signal 9, from outside or for memory that others took: peak 0.2")
     assert " GiB of " in error
     assert error.endswith(" GiB; the step asks for memory=100Mi")
     project.write("@pipeline\ndef wired():\n    make()\n")
@@ -517,9 +517,31 @@ def test_step_that_takes_more_memory_than_it_asks_for_says_so(project: Project) 
     result = project.run(workers=1)
 
     assert result["hungry"].state == "COMPLETE"
-    assert result["hungry"].reason.startswith("took 2")
+    assert result["hungry"].reason.startswith("no earlier result; took 2")
     assert result["hungry"].reason.endswith("Mi of memory, and asks for memory=100Mi")
-    assert result["make"].reason == ""
+    assert result["make"].reason == "no earlier result"
+
+
+@pytest.mark.parametrize(
+    ("deed", "said"),
+    [
+        ("os._exit(3)", "the step ended its process with exit code 3 (os._exit, or a library that gave up)"),
+        (
+            "import ctypes\nctypes.string_at(0)",
+            "the worker was killed by SIGSEGV: the step, or a library that it uses, read or wrote memory that isn't "
+            "its own",
+        ),
+        ("os.abort()", "the worker was killed by SIGABRT: the step, or a library that it uses, gave up"),
+    ],
+)
+def test_step_that_crashes_its_process_is_told_so_and_is_at_fault(deed: str, said: str, project: Project) -> None:
+    written(project, deed)
+
+    result = project.run(workers=1)
+
+    assert message(result) == said
+    assert result["first"].failure.fault == "user code"
+    assert project.log(result, "first").endswith(f"WorkerDied: {said}\n")
 
 
 @pytest.mark.parametrize(

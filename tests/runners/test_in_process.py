@@ -149,7 +149,7 @@ def test_step_that_takes_too_long_is_recorded_as_timed_out_once_it_has_ended(pro
 
     run = project.load().wired.run(runner=InProcessRunner())
 
-    assert run["slow"].reason == "timed out after 0.1 s; the step allows no more (timeout=0.1)"
+    assert run["slow"].reason == "timed out after 0.1 s; the step allows no more (timeout=0.1s)"
     assert run["slow"].failure.type == "TimeoutError"
 
 

@@ -56,8 +56,22 @@ def wired(marks: str):
     assert project.states(result) == {"flaky": "COMPLETE", "follow": "COMPLETE"}
     assert attempts(project, result.id, "flaky") == [(1, "FAILED"), (2, "FAILED"), (3, "COMPLETE")]
     assert [each["attempt"] for each in seen.of("step_started", "flaky")] == [1, 2, 3]
-    assert [each["reason"] for each in seen.of("step_retried")] == [f"attempt {n} failed: gone" for n in (1, 2)]
-    assert "--- attempt 3 ---" in project.log(result, "flaky")
+    assert [each["reason"] for each in seen.of("step_retried")] == [
+        f"attempt {n} of 4 failed: ConnectionError: gone" for n in (1, 2)
+    ]
+    assert result["flaky"].attempts == 3
+    assert result["flaky"].reason == "no earlier result; 2 attempts failed before"
+    told = project.log(result, "flaky")
+    assert [line for line in told.splitlines() if not line.startswith(" ")] == [
+        "Traceback (most recent call last):",
+        "ConnectionError: gone",
+        "--- attempt 2 ---",
+        "Traceback (most recent call last):",
+        "ConnectionError: gone",
+        "--- attempt 3 ---",
+    ]
+    assert "in flaky\n" in told
+    assert "executor.py" not in told
     project.assert_clean()
 
 
@@ -93,9 +107,12 @@ def wired():
 
     assert time.monotonic() - started < 20
     assert project.states(result) == {"sleep": "FAILED", "make": "COMPLETE"}
-    assert result["sleep"].reason == "timed out after 1 s; the step allows no more (timeout=1)"
+    assert result["sleep"].reason == "timed out after 1 s; the step allows no more (timeout=1s)"
     assert result["sleep"].failure is not None
-    assert result["sleep"].failure.fault == "platform"
+    assert result["sleep"].failure.fault == "user code"
+    assert project.log(result, "sleep").endswith(
+        "TimeoutError: timed out after 1 s; the step allows no more (timeout=1s)\n"
+    )
     project.assert_clean()
 
 
@@ -104,6 +121,7 @@ def wired():
     [
         (Retry(1), Failure(type="ConnectionError", message="", fault="user code", kinds=("ConnectionError",)), True),
         (Retry(1), Failure(type="WorkerDied", message="", fault="platform"), True),
+        (Retry(1), Failure(type="WorkerDied", message="", fault="user code"), True),
         (Retry(1), Failure(type="ValueError", message="", fault="user code", kinds=("ValueError",)), False),
         (Retry(1), Failure(type="E", message="", fault="user code", kinds=("FileNotFoundError", "OSError")), False),
         (Retry(1), Failure(type="DataError", message="", fault="data", kinds=("DataError", "OSError")), False),

@@ -145,8 +145,8 @@ def test_results_say_what_came_of_each_step(subject: Runner, mixed: Project) -> 
 
     said = {name: (step.state, step.reason) for name, step in result.steps.items()}
     assert said == {
-        "make": ("COMPLETE", ""),
-        "free": ("COMPLETE", ""),
+        "make": ("COMPLETE", "no earlier result"),
+        "free": ("COMPLETE", "no earlier result"),
         "refuse": ("FAILED", "2 anomalies"),
         "gated": ("SKIPPED", "gate refuse refused what it uses"),
         "push": ("SKIPPED", "not blessed"),
@@ -355,4 +355,4 @@ def test_step_that_alters_its_input_is_named(subject: Runner, project: Project) 
     assert result["spoils"].reason.startswith("UserCodeError: spoils altered its input 'note': note.txt was changed.")
     again = subject.run(plan_of(project, "spoiled"), request_for(project, parameters={}))
     assert again["make"].state == "COMPLETE"
-    assert again["make"].reason == ""
+    assert again["make"].reason == "its output note is damaged: note.txt has 5 bytes, the manifest says 4."

@@ -104,6 +104,24 @@ def test_a_plain_line_has_state_time_and_reason():
     assert plain_line(state, row) == "[1/2] gen      FAILED       2.5 s  ValueError: bad luck"
 
 
+def test_retries_are_told_as_they_come():
+    screen, state = io.StringIO(), RunState()
+    why = {"attempt": 1, "reason": "attempt 1 of 4 failed: ConnectionError: gone", "delay": 0.61}
+    progress = PlainProgress(screen)
+
+    for each in (
+        started("flaky"),
+        event("step_started", "flaky", 101.0, attempt=1, reason="no earlier result"),
+        event("step_retried", "flaky", 104.5, **why),
+    ):
+        progress.event(each)
+        state.apply(each)
+
+    said = "attempt 1 of 4 failed: ConnectionError: gone; again in 610 ms"
+    assert screen.getvalue().splitlines()[1:] == [f"[0/1] flaky  RETRY        3.5 s  {said}"]
+    assert f"·  flaky             {said}" in drawn(state, 105.0)
+
+
 def test_plain_progress_goes_on_when_the_reader_leaves():
     class Closed(io.StringIO):
         def write(self, text: str) -> int:

@@ -12,13 +12,14 @@ from rich.console import Console, RenderableType
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from penstock.data import protos
-from penstock.metadata.records import ArtifactRecord, ExecutionRecord, LineageEdge, LineageGraph
+from penstock.metadata.records import ArtifactRecord, ExecutionRecord, LineageEdge, LineageGraph, RunRecord
 from penstock.pipeline.runner import RunResult, StepResult
 from penstock.pipeline.task import Failure
 from penstock.ui import formats, states
 from penstock.ui.artifact_view import artifact_detail, content_of
 from penstock.ui.lineage_tree import lineage_tree
 from penstock.ui.run_report import RunReport, report
+from penstock.ui.run_view import run_list
 from penstock.ui.shown import Shown
 
 
@@ -47,6 +48,25 @@ def test_at_most_ten_failures_are_told():
     assert told.count(" (the data): no rows") == 10
     assert "3 more steps failed." in told
     assert told.count("Fix it and go on where it stopped") == 1
+
+
+def test_a_failure_after_retries_says_how_many():
+    failure = Failure(type="ConnectionError", message="gone", fault="user code", where="steps.py:7")
+
+    said = text(report(RunReport(result(StepResult("flaky", "FAILED", failure=failure, attempts=3)))))
+
+    assert "after 3 attempts: ConnectionError in steps.py:7 (your code): gone" in said
+
+
+def test_steps_are_counted_once_however_often_they_were_tried():
+    run = RunRecord("R" * 26, "toy", started=1.0)
+    ends = ("FAILED", "COMPLETE")
+    tries = [ExecutionRecord(n, f"e{n}", "m:f", end, "toy", run.id, "flaky") for n, end in enumerate(ends)]
+
+    said = text(run_list([run], {run.id: tries}))
+
+    assert "1 ran" in said
+    assert "failed" not in said
 
 
 def test_a_failure_of_the_platform_needs_no_traceback():
