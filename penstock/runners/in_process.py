@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from typing import TextIO
 
 from penstock.metadata.store import MetadataStore, MlmdStore
+from penstock.pipeline.errors import Unsupported
 from penstock.pipeline.task import FAILED, Failure, Finished, Outcome, Progress, Task, WorkerEvent
 from penstock.runners.alarms import timed_out
 from penstock.runners.executor import execute
@@ -74,6 +75,11 @@ class InProcessRunner(LocalRunner):
         atexit.register(shutil.rmtree, self.root, ignore_errors=True)
 
     def _open_store(self, layout: Layout, stack: ExitStack) -> MetadataStore:
+        if os.path.exists(layout.database):
+            raise Unsupported(
+                f"{layout.root} is the root of runs with a metadata store, and InProcessRunner records in memory only. "
+                f"Name another root, such as pytest's tmp_path, or none."
+            )
         return self.store
 
     def _workers(self, size: int, layout: Layout, run: str) -> Workers:

@@ -153,6 +153,20 @@ def test_step_that_takes_too_long_is_recorded_as_timed_out_once_it_has_ended(pro
     assert run["slow"].failure.type == "TimeoutError"
 
 
+def test_root_with_a_metadata_store_is_refused_and_left_as_it_is(looking: Project) -> None:
+    looking.run()
+    before = looking.execution_folders()
+
+    with pytest.raises(Unsupported) as raised:
+        looking.load().wired.run(runner=InProcessRunner(), root=looking.root)
+
+    assert str(raised.value) == (
+        f"{looking.root} is the root of runs with a metadata store, and InProcessRunner records in memory only. Name "
+        f"another root, such as pytest's tmp_path, or none."
+    )
+    assert looking.execution_folders() == before
+
+
 def test_unknown_runner_is_refused_with_the_nearest_name(looking: Project) -> None:
     with pytest.raises(Unsupported, match=r"There is no runner 'lokal'\. Did you mean 'local'\?"):
         looking.load().wired.run(runner="lokal")
