@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.runners import InProcessRunner
 from tests.house.source_files import CHECKOUT
 
 DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"), *CHECKOUT.glob("examples/**/*.md")])
@@ -40,7 +41,7 @@ def test_make_targets_named_in_documents_exist() -> None:
 
 
 def test_the_readmes_pipeline_compiles(tmp_path: Path) -> None:
-    pipeline, own_step = PYTHON.findall(readme())
+    pipeline, own_step, _ = PYTHON.findall(readme())
     (tmp_path / "pipeline.py").write_text(pipeline)
     for name in ("features.py", "model.py"):
         shutil.copy(CHECKOUT / "examples/penguins" / name, tmp_path)
@@ -49,6 +50,51 @@ def test_the_readmes_pipeline_compiles(tmp_path: Path) -> None:
     exec(compile(own_step, "README.md", "exec"), {"__name__": "readme"})
 
     assert checked.returncode == 0, checked.stderr
+
+
+STEPS = """
+from typing import NamedTuple
+
+from penstock.artifacts import Model
+from penstock.pipeline import Input, Output, component
+
+
+class Verdict(NamedTuple):
+    accuracy: float
+
+
+@component
+def train(model: Output[Model], *, rate: float) -> None:
+    with open(f"{model.path}/rate.txt", "w") as file:
+        file.write(str(rate))
+
+
+@component
+def choose(models: Input[list[Model]], model: Output[Model], *, baseline: Input[Model] | None = None) -> Verdict:
+    rates = [float(open(f"{each.path}/rate.txt").read()) for each in models]
+    with open(f"{model.path}/rate.txt", "w") as file:
+        file.write(str(max(rates)))
+    return Verdict(1 - max(rates) / 2)
+
+
+@component
+def publish(model: Input[Model]) -> str:
+    return open(f"{model.path}/rate.txt").read()
+"""
+
+
+def test_the_readmes_loop_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = PYTHON.findall(readme())[2]
+    (tmp_path / "sweep.py").write_text(sweep)
+    (tmp_path / "steps.py").write_text(STEPS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    from sweep import sweep as pipeline
+
+    run = pipeline.run(runner=InProcessRunner(), root=str(tmp_path / "root"))
+
+    assert run.state == "COMPLETE"
+    assert run["publish"].values == {"value": "0.1"}
 
 
 def test_commands_in_the_readme_exist() -> None:
