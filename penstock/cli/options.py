@@ -34,7 +34,12 @@ Parameters = Annotated[
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Run every step, reuse nothing.")]
 Refresh = Annotated[
     list[str] | None,
-    typer.Option("--refresh", metavar="STEP", help="Run this step though it could be reused.", show_default=False),
+    typer.Option(
+        "--refresh",
+        metavar="STEP",
+        help="Run this step though it could be reused; STEP[1] is one item of it in a loop.",
+        show_default=False,
+    ),
 ]
 Verify = Annotated[bool, typer.Option("--verify", help="Read the files of a reused result: sha256, not size alone.")]
 OfRun = Annotated[
@@ -50,7 +55,8 @@ To = Annotated[
     typer.Option("--to", metavar="STEP", help="Run this step and what it needs.", show_default=False),
 ]
 Only = Annotated[
-    list[str] | None, typer.Option("--only", metavar="STEP", help="Run this step alone.", show_default=False)
+    list[str] | None,
+    typer.Option("--only", metavar="STEP", help="Run this step alone, or one item: STEP[1].", show_default=False),
 ]
 SkipStep = Annotated[
     list[str] | None, typer.Option("--skip", metavar="STEP", help="Don't run this step.", show_default=False)
