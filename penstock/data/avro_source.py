@@ -13,6 +13,7 @@ import fastavro
 import pyarrow as pa
 
 from penstock.data.errors import CellError, DataFormatError, NoDataError, UnsupportedDataError, shortened
+from penstock.data.raw_feature import in_words
 from penstock.data.row_source import RANGE_BYTES, Placed, SourceRange, TypedSource
 
 _MAGIC = b"Obj\x01"
@@ -204,12 +205,16 @@ def _same_columns(first: pa.Schema, first_path: str, other: pa.Schema, path: str
         ours, theirs = (schema.field(name).type if name in schema.names else None for schema in (first, other))
         if ours != theirs:
             raise DataFormatError(
-                f"All files must have one schema; they differ in column {name!r}: {path} has {theirs or 'none'}, "
-                f"{first_path} has {ours or 'none'}. Write the file anew with the same types, or ingest it apart.",
+                f"All files must have one schema; they differ in column {name!r}: {path} has {_said(theirs)}, "
+                f"{first_path} has {_said(ours)}. Write the file anew with the same types, or ingest it apart.",
                 file=path,
                 column=name,
             )
     return first
+
+
+def _said(type_: pa.DataType | None) -> str:
+    return "none" if type_ is None else in_words(type_)
 
 
 def _damaged(path: str, problem: str) -> DataFormatError:

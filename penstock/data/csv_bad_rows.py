@@ -15,6 +15,7 @@ from penstock.data.csv_format import CsvFormat
 from penstock.data.csv_scan import count_lines, record_starts
 from penstock.data.csv_source import CsvFile, TextBlock
 from penstock.data.errors import shortened
+from penstock.data.raw_feature import in_words
 
 
 class CsvQuarantine:
@@ -76,9 +77,7 @@ class CsvQuarantine:
         kept = np.delete(np.arange(len(starts)), [row.number - 1 for row in ragged])
         for row, name in wrong.items():
             record = kept[row]
-            reason = (
-                f"column {name!r} was declared {declared[name]} and holds {shortened(cells.column(name)[row].as_py())}."
-            )
+            reason = f"column {name!r} was declared {in_words(declared[name])} and holds {shortened(cells.column(name)[row].as_py())}."
             self._add(block.line + int(lines[record]), reason, block.text[starts[record] : ends[record]], "type", name)
         mask = np.ones(cells.num_rows, dtype=bool)
         mask[list(wrong)] = False

@@ -16,6 +16,7 @@ from penstock.data.csv_format import CsvFormat
 from penstock.data.csv_scan import RecordScanner
 from penstock.data.csv_source import CsvFile, CsvRange, TextBlock, text_blocks
 from penstock.data.errors import CellError, DataFormatError, RaggedRowError, shortened
+from penstock.data.raw_feature import in_words
 
 _DECLARED = {"int64": pa.int64(), "float64": pa.float64(), "float32": pa.float32(), "string": pa.string()}
 
@@ -133,7 +134,7 @@ class RangeReader:
         text = cells[row].as_py()
         file = self._range.file.path
         return CellError(
-            f"{file}, line {line}: column {name!r} was declared {declared} and holds {shortened(text)}. "
+            f"{file}, line {line}: column {name!r} was declared {in_words(declared)} and holds {shortened(text)}. "
             f"Correct the cell, add {shortened(text)} to null_values, or declare the column 'string'.",
             file=file,
             line=line,

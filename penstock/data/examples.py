@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penstock.data.errors import DataFormatError, NoDataError
-from penstock.data.raw_feature import is_list
+from penstock.data.raw_feature import in_words
 from penstock.data.row_hash import kind_of
 from penstock.data.shards import RowDigest, shard_digest
 
@@ -77,15 +77,7 @@ def arrow_schema(path: str) -> pa.Schema:
 
 def column_types(schema: pa.Schema) -> dict[str, str]:
     """Returns the type of each column in words: "int64", "float32", "float64", "string", "list<int64>", ..."""
-    return {field.name: _in_words(field.type) for field in schema}
-
-
-def _in_words(type_: pa.DataType) -> str:
-    if is_list(type_):
-        return f"list<{_in_words(type_.value_type)}>"
-    return {"double": "float64", "float": "float32", "large_string": "string", "large_binary": "binary"}.get(
-        str(type_), str(type_)
-    )
+    return {field.name: in_words(field.type) for field in schema}
 
 
 def count_rows(path: str, split: str) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.data.errors import CellError, DataFormatError, NoDataError
-from penstock.data.raw_feature import is_bytes, is_list
+from penstock.data.raw_feature import in_words, is_bytes, is_list
 from penstock.data.row_hash import Words, hash_rows
 from penstock.data.row_source import Placed, SourceRange, TypedSource
 from penstock.data.stored_types import finished, fitted, stored, widened
@@ -135,7 +135,7 @@ def _common(schemas: Sequence[pa.Schema], origin: str) -> pa.Schema:
         known = fields.setdefault(field.name, field)
         wider = widened(known.type, field.type)
         if wider is None:
-            types = " and ".join(sorted((str(known.type), str(field.type))))
+            types = " and ".join(sorted((in_words(known.type), in_words(field.type))))
             raise _mixed(origin, field.name, f"holds {types}")
         fields[field.name] = (field if pa.types.is_null(known.type) else known).with_type(wider)
     return pa.schema([fields[name] for name in sorted(fields)])

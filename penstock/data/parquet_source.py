@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
 from penstock.data.errors import DataFormatError, NoDataError, UnsupportedDataError, shortened
-from penstock.data.raw_feature import is_bytes
+from penstock.data.raw_feature import in_words, is_bytes
 from penstock.data.row_filter import RowFilter, columns_needed
 from penstock.data.row_source import RANGE_BYTES, Placed, SourceRange, TypedSource
 from penstock.data.selected_rows import check_columns, filtered
@@ -154,7 +154,7 @@ def _same_schema(first: pa.Schema, first_path: str, other: pa.Schema, path: str)
         if ours is not None and theirs is not None and widened(ours, theirs) is not None and _is_empty(ours, theirs):
             continue
         held = " and ".join(
-            f"{where} {'lacks it' if type_ is None else f'has {type_}'}"
+            f"{where} {'lacks it' if type_ is None else f'has {in_words(type_)}'}"
             for where, type_ in ((path, theirs), (first_path, ours))
         )
         raise DataFormatError(

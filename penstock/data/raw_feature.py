@@ -212,6 +212,15 @@ def is_list(type_: pa.DataType) -> bool:
     return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
 
 
+def in_words(type_: pa.DataType) -> str:
+    """Returns a type as users know it: "int64", "float32", "float64", "string", "binary", "list<int64>", ..."""
+    if is_list(type_):
+        return f"list<{in_words(type_.value_type)}>"
+    return {"double": "float64", "float": "float32", "large_string": "string", "large_binary": "binary"}.get(
+        str(type_), str(type_)
+    )
+
+
 def is_bytes(type_: pa.DataType) -> bool:
     """Whether a type holds strings or bytes, dictionary-encoded or not."""
     if pa.types.is_dictionary(type_):

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from penstock.data.bad_rows import BadRow
 from penstock.data.errors import CellError, DataFormatError
+from penstock.data.raw_feature import in_words
 from penstock.data.stored_types import finished, fitted, stored, widened
 
 RANGE_BYTES = 16 << 20
@@ -157,7 +158,7 @@ def _first_number(values: pa.Array, numbers: Sequence[int]) -> int:
 def conflict(column: str, first: tuple[str, Any], second: tuple[str, Any], file: str) -> DataFormatError:
     """Returns the error that says that a column's values, by place and type, are of types that no type holds."""
     return CellError(
-        f"{second[0]}: column {column!r} holds {second[1]}, and {first[1]} at {first[0]}. "
+        f"{second[0]}: column {column!r} holds {in_words(second[1])}, and {in_words(first[1])} at {first[0]}. "
         "The values of a column must be of one type. Correct them at the source, or leave "
         "the column out with columns=.",
         file=file,

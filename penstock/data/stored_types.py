@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data.errors import CellError, UnsupportedDataError, shortened
-from penstock.data.raw_feature import is_list
+from penstock.data.raw_feature import in_words, is_list
 
 UNIT = {b"unit": b"us"}
 _INT_LIKE = (pa.types.is_integer, pa.types.is_boolean)
@@ -159,7 +159,7 @@ def _problem(values: pa.Array, field: pa.Field, error: Exception) -> str:
         bounds = pc.min_max(values).as_py()
         greatest = max(bounds.values(), key=abs)
         return f"{int(greatest)}, an integer of more than 64 bits"
-    return f"a value that {field.type} can't: {shortened(str(error), 120)}"
+    return f"a value that {in_words(field.type)} can't: {shortened(str(error), 120)}"
 
 
 def _is_text(type_: pa.DataType) -> bool:
@@ -255,7 +255,7 @@ def _fitted(values: pa.Array, field: pa.Field) -> pa.Array:
         return values.cast(field.type)
     except pa.ArrowInvalid as error:
         raise CellError(
-            f"Column {field.name!r} is stored as {field.type} since other rows need it, and holds a value that "
+            f"Column {field.name!r} is stored as {in_words(field.type)} since other rows need it, and holds a value that "
             f"this would change: {shortened(str(error), 120)}. Make the column's values of one type at the source.",
             column=field.name,
         ) from error

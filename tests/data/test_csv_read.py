@@ -230,7 +230,7 @@ def test_text_in_a_declared_number_names_line_column_and_value(csv_file):
 
     error = raises(CellError, path, column_types={"n": "float64"})
 
-    assert f"{path}, line 5: column 'n' was declared double and holds 'many'." in str(error)
+    assert f"{path}, line 5: column 'n' was declared float64 and holds 'many'." in str(error)
     assert (error.line, error.column) == (5, "n")
 
 
