@@ -77,7 +77,8 @@ class CsvQuarantine:
         kept = np.delete(np.arange(len(starts)), [row.number - 1 for row in ragged])
         for row, name in wrong.items():
             record = kept[row]
-            reason = f"column {name!r} was declared {in_words(declared[name])} and holds {shortened(cells.column(name)[row].as_py())}."
+            held = shortened(cells.column(name)[row].as_py())
+            reason = f"column {name!r} was declared {in_words(declared[name])} and holds {held}."
             self._add(block.line + int(lines[record]), reason, block.text[starts[record] : ends[record]], "type", name)
         mask = np.ones(cells.num_rows, dtype=bool)
         mask[list(wrong)] = False
