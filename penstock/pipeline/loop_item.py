@@ -69,6 +69,9 @@ class LoopItem(Promise):
         return f"<item{keys} of loop {self._place.loop.id!r}>"
 
     def __str__(self) -> str:
+        for key in self._place.path:
+            if isinstance(key, str) and (key.isdigit() or not re.fullmatch(r"[\w.-]+", key)):
+                self._refuse(f"a text with its part {key!r}", "Pass the part itself as a parameter.")
         return "{{item." + "/".join([self._place.loop.id, *map(str, self._place.path)]) + "}}"
 
     def __format__(self, spec: str) -> str:

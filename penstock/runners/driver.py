@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import msgspec
@@ -23,6 +23,7 @@ from penstock.pipeline.task import Task, TaskArtifact, TaskBeam, TaskFiles, Task
 from penstock.runners import explanation, sources
 from penstock.runners.cache import Cache, CacheKey, key_of
 from penstock.runners.layout import Layout, new_id
+from penstock.runners.step_names import with_bodies
 
 EXTERNAL_FILES = "ExternalFiles"
 BEAM_PROFILES = {"direct": "FnApiRunner"}
@@ -72,6 +73,8 @@ class Driver:
     """By a node of an expanded loop's body, what came of it for each item."""
 
     def __post_init__(self) -> None:
+        if self.request.refresh:
+            self.request = replace(self.request, refresh=with_bodies(self.request.refresh, self.plan))
         self.cache = Cache(self.plan.name, self.request, self.store, self.layout)
 
     @cached_property

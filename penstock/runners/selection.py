@@ -12,7 +12,7 @@ from penstock.pipeline.errors import ParameterError
 from penstock.pipeline.iterations import unnumbered
 from penstock.pipeline.plan import AnyNode, ImporterPlan, LoopPlan, Plan, StepPlan, dependencies, every_node
 from penstock.pipeline.runner import Selection
-from penstock.runners.step_names import check_names, covers, loops_around
+from penstock.runners.step_names import check_names, covers, loops_around, with_bodies
 
 HISTORY = 50
 """So many executions of a step are searched for a successful one."""
@@ -67,7 +67,7 @@ def scope_of(plan: Plan, selection: Selection) -> Scope:
     for option, names in selection.options().items():
         check_names(option, names, plan)
     needs = _needs(plan.nodes)
-    inside = _inside(needs, selection)
+    inside = _inside(needs, _of_steps(selection, plan))
     if not inside:
         raise ParameterError(f"{selection} leaves no step of pipeline {plan.name!r} to run.")
     needed = _closure(inside, needs) - inside
@@ -85,6 +85,12 @@ def scope_of(plan: Plan, selection: Selection) -> Scope:
         needed=frozenset(other for name in (inside if skipped else whole) for other in needs[name]),
         option=str(selection),
     )
+
+
+def _of_steps(selection: Selection, plan: Plan) -> Selection:
+    """Return a selection that names the steps of a loop where it named the loop."""
+    first, last, only, skip = (with_bodies(names, plan) for names in selection.options().values())
+    return Selection(first, last, only, skip)
 
 
 def _needs(nodes: Iterable[AnyNode], loop: str = "") -> dict[str, set[str]]:

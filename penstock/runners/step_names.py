@@ -45,6 +45,13 @@ def loops_around(step: str, plan: Plan) -> list[LoopPlan]:
     return [loop for loop in loops if any(node.id == step for node in every_node(loop.body))]
 
 
+def with_bodies(names: Iterable[str], plan: Plan) -> tuple[str, ...]:
+    """Return names with those of a loop's steps in place of the loop's own."""
+    loops = (node for node in every_node(plan.nodes) if isinstance(node, LoopPlan))
+    bodies = {loop.id: [node.id for node in every_node(loop.body)] for loop in loops}
+    return tuple(each for name in names for each in [name, *bodies.get(name, ())])
+
+
 def covers(name: str, step: str) -> bool:
     """Say whether a name stands for a step: "Trainer" for "Trainer[1]" too, and "Trainer[1]" for "Trainer[1][0]"."""
     return step == name or step.startswith(f"{name}[")

@@ -296,6 +296,11 @@ def arithmetic_on_an_item():
         train(epochs=item + 1)
 
 
+def odd_part_in_a_text():
+    with for_each([{"the rate": 1}]) as item:
+        train(config={"text": f"{item['the rate']}"})
+
+
 def collect_outside_of_loops():
     collect(train().model)
 
@@ -378,6 +383,8 @@ REFUSED_AT_ONCE: dict[Callable[[], None], str] = {
     "`bool()` can't work. Branch on it with `with when(x.value == ...):`.",
     arithmetic_on_an_item: "The item of loop 'for_each-1' has no value while the pipeline is put together, so "
     "arithmetic can't work. Compute it inside a component, or pass the computed value as a parameter.",
+    odd_part_in_a_text: "The item of loop 'for_each-1' has no value while the pipeline is put together, so a text with "
+    "its part 'the rate' can't work. Pass the part itself as a parameter.",
     collect_outside_of_loops: "collect() takes an output of a step in a loop; 'train.model' is made once. Pass it as "
     "it is.",
     collect_twice: "collect() takes an output of a step in a loop; 'train.model' is a list already.",

@@ -116,7 +116,6 @@ def test_an_item_that_is_added_runs_alone(project: Project) -> None:
         "make": "CACHED", "for_each-1": "COMPLETE", "train[0]": "CACHED", "train[1]": "COMPLETE",
         "train[2]": "CACHED", "train[3]": "CACHED", "pick": "COMPLETE",
     }  # fmt: skip
-    assert result["train[1]"].reason == ""
     assert project.executions(result.id)["train[1]"].reason == "parameter rate changed from 0.2 to 0.5"
 
 
@@ -724,3 +723,31 @@ def test_same_item_twice_is_two_items(project: Project) -> None:
     result = project.run(rates=[0.1, 0.1])
 
     assert project.text(result, "pick", "best") == "m0.1 m0.1 of [1.0, 1.0]"
+
+
+def test_name_of_a_loop_stands_for_its_steps(project: Project) -> None:
+    project.write(SWEEP)
+    project.run()
+
+    skip = project.run(selection=Selection(skip=("for_each-1",)), cache=False)
+    only = project.run(selection=Selection(only=("for_each-1",)), cache=False)
+    refreshed = project.run(refresh=("for_each-1",))
+
+    items = [f"train[{number}]" for number in range(3)]
+    assert [skip[name].state for name in ["make", *items, "pick"]] == ["COMPLETE", *["CACHED"] * 3, "COMPLETE"]
+    assert [only[name].state for name in ["make", *items, "pick"]] == ["CACHED", *["COMPLETE"] * 3, "SKIPPED"]
+    assert [refreshed[name].state for name in ["make", *items, "pick"]] == ["CACHED", *["COMPLETE"] * 3, "CACHED"]
+
+
+def test_items_outside_of_a_selection_are_taken_where_their_parameters_are_the_same(project: Project) -> None:
+    project.write(SWEEP)
+    project.run()
+    project.write(SWEEP.replace('f"m{rate}"', 'f"new m{rate}"'))
+
+    taken = project.run(rates=[0.1, 0.2], selection=Selection(only=("pick",)))
+    missing = project.run(rates=[0.1, 0.4], selection=Selection(only=("pick",)))
+
+    assert project.text(taken, "pick", "best") == "m0.1 m0.2 of [1.0, 2.0]"
+    assert missing["train[1]"].reason == (
+        "The earlier result of 'train[1]', which is outside --only pick, is gone or damaged. Run it too."
+    )
