@@ -256,7 +256,8 @@ def _fitted(values: pa.Array, field: pa.Field) -> pa.Array:
     except pa.ArrowInvalid as error:
         raise CellError(
             f"Column {field.name!r} is stored as {in_words(field.type)} since other rows need it, and holds a value "
-            f"that this would change: {shortened(str(error), 120)}. Make the column's values of one type at the source.",
+            f"that this would change: {shortened(str(error), 120)}. "
+            "Make the column's values of one type at the source.",
             column=field.name,
         ) from error
 
