@@ -10,7 +10,8 @@ from typing import Any
 
 from penstock.metadata.records import NewExecution
 from penstock.pipeline.errors import DataError, PenstockError
-from penstock.pipeline.plan import AnyNode
+from penstock.pipeline.iterations import depth
+from penstock.pipeline.plan import AnyNode, StepPlan
 from penstock.runners.cache import CacheKey
 from penstock.runners.driver import Drive, Driver, component_of
 from penstock.runners.layout import new_id
@@ -47,11 +48,14 @@ class PartialDriver(Driver):
         same: Mapping[str, Any] | None = None
         with suppress(PenstockError):  # its source files may be gone: it isn't to run
             drive = super().drive(node)
-            same = drive.execution.facts["parameters"] if "[" in node.id else None
+            same = drive.execution.facts["parameters"] if isinstance(node, StepPlan) and depth(node.id) else None
             if drive.source is not None:
                 reason = f"{outside}, {drive.reason}"
                 return replace(drive, reason=reason, execution=replace(drive.execution, reason=reason))
-        source = earlier_result(self.store, self.plan.name, node.id, same)
+        unknown = depth(node.id) and same is None  # which item an earlier result was of
+        source = None if unknown else earlier_result(self.store, self.plan.name, node.id, same)
+        if source is None and depth(node.id):
+            raise DataError(f"There is no earlier result of {node.id!r} for its item, and it is {outside}. Run it too.")
         if source is None or self.cache.damage(source):
             raise DataError(f"The earlier result of {node.id!r}, which is {outside}, is gone or damaged. Run it too.")
         reason = f"{outside}, taken from run {source.run}"

@@ -749,5 +749,5 @@ def test_items_outside_of_a_selection_are_taken_where_their_parameters_are_the_s
 
     assert project.text(taken, "pick", "best") == "m0.1 m0.2 of [1.0, 2.0]"
     assert missing["train[1]"].reason == (
-        "The earlier result of 'train[1]', which is outside --only pick, is gone or damaged. Run it too."
+        "There is no earlier result of 'train[1]' for its item, and it is outside --only pick. Run it too."
     )
