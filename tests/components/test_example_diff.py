@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from penstock.artifacts import Examples
 from penstock.components import ExampleDiff, ExamplesDiff
 from penstock.components.validation import row_pairs
+from penstock.components.validation.example_diff import check_bounds
 from penstock.components.validation.row_pairs import FeatureSkew, Pairing, paired_skew
 from penstock.data.shards import ShardWriter, shard_path
-from penstock.pipeline import DataError, GateFailed
+from penstock.pipeline import DataError, GateFailed, ParameterError
 
 TRAINING = pa.table(
     {
@@ -100,15 +101,66 @@ def test_too_much_skew_is_refused_with_an_example(diff):
         diff(max_skew=0.6)
 
     assert str(refused.value).startswith(
-        "The examples differ from the baseline in 1 place by more than 60.00%:\n"
+        "The examples differ from the baseline in 1 place by more than is allowed:\n"
         "- train_train, column 'fare': 75.00% of 4 pairs differ: 1 in value, 1 only in the examples, 1 only in the "
-        "baseline. So trip '"
+        "baseline, more than 60.00%. So trip '"
     )
 
 
 def test_keys_that_never_meet_are_refused(diff):
     with pytest.raises(GateFailed, match="no row has a counterpart of the same key"):
         diff(serving=SERVING.set_column(3, "trip", [["q", "r", "s", "t", "u"]]), max_skew=0.5)
+
+
+def test_a_column_of_one_side_is_missing_in_each_row_of_the_other(diff, caplog):
+    _, document = diff(serving=SERVING.rename_columns(["noise", "price", "tags", "trip"]))
+
+    assert document["features"]["fare"] == {
+        "same": 1,
+        "only_examples": 3,
+        "only_baseline": 0,
+        "different": 0,
+        "skew": 0.75,
+    }
+    assert document["features"]["price"]["only_baseline"] == 3
+    assert (document["columns_only_examples"], document["columns_only_baseline"]) == (["fare"], ["price"])
+    assert "the baseline has columns that the examples have not: price. They count as missing there." in caplog.text
+
+
+def test_a_column_that_is_gone_is_refused(diff):
+    with pytest.raises(GateFailed, match=r"column 'fare' is in the examples only: 75.00% of 4 pairs differ"):
+        diff(serving=SERVING.drop_columns(["fare"]), max_skew=0.5)
+
+
+def test_rows_without_a_counterpart_have_a_bound_of_their_own(diff, caplog):
+    diff(max_unpaired=0.5)
+
+    assert "42.86% of the keys have no pair: 0 only in the examples, 1 only in the baseline, 1 that" in caplog.text
+
+
+def test_too_many_rows_without_a_counterpart_are_refused(diff):
+    with pytest.raises(GateFailed, match=r"- train_train: 42.86% of the keys have no pair: .*, more than 40.00%\."):
+        diff(max_unpaired=0.4)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "told"),
+    [
+        ((5.0, None, 1), "ExampleDiff(max_skew=5) is no fraction: it goes from 0 to 1."),
+        ((None, float("nan"), 1), "ExampleDiff(max_unpaired=nan) is no fraction"),
+        ((None, None, -1), "ExampleDiff(max_sample_pairs=-1) is negative; 0 keeps no samples."),
+    ],
+)
+def test_bounds_that_can_not_be_are_refused(bounds, told):
+    with pytest.raises(ParameterError) as refused:
+        check_bounds(*bounds)
+
+    assert told in str(refused.value)
+
+
+def test_keys_of_two_types_are_refused(diff):
+    with pytest.raises(DataError, match=r"'trip', which is string in examples and int64 in baseline_examples: no row"):
+        diff(serving=SERVING.set_column(3, "trip", pa.array([1, 2, 3, 4, 5])))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 Rows are paired by the hash of their key. Where there are many, the keys are cut into parts by that hash and both sides
 are read once a part, so that memory depends on neither side's size. Values are compared by their row hash: null, NaN
-and [] are values of their own, -0.0 is 0.0, an integer is no float.
+and [] are values of their own, -0.0 is 0.0, an integer is no float. A column that a side doesn't have is missing in
+each of its rows.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ class PairedSkew:
         keyless: Rows that miss a part of the key; they aren't compared.
         features: Differences by feature.
         samples: Some pairs that differ, by the order of the keys' hashes.
+        columns_only_examples: Compared columns that only the examples have.
+        columns_only_baseline: Compared columns that only the baseline has.
     """
 
     pairs: int = 0
@@ -84,6 +87,14 @@ class PairedSkew:
     keyless: int = 0
     features: dict[str, FeatureSkew] = field(default_factory=dict)
     samples: tuple[Difference, ...] = ()
+    columns_only_examples: tuple[str, ...] = ()
+    columns_only_baseline: tuple[str, ...] = ()
+
+    @property
+    def unpaired(self) -> float:
+        """The fraction of the keys that aren't compared; a row that misses a part of its key counts as one."""
+        left_out = self.only_examples + self.only_baseline + self.ambiguous + self.keyless
+        return left_out / (left_out + self.pairs) if left_out else 0.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +124,13 @@ def paired_skew(examples: tuple[str, str], baseline: tuple[str, str], pairing: P
         theirs, their_keyless = _side(baseline, pairing, part, parts)
         keyless = our_keyless + their_keyless
         total = replace(_plus(total, _compare(ours, theirs, pairing)), keyless=total.keyless + keyless)
-    return replace(total, samples=total.samples[: pairing.max_samples])
+    left, right = (arrow_schema(path).names for path, _ in (examples, baseline))
+    return replace(
+        total,
+        samples=total.samples[: pairing.max_samples],
+        columns_only_examples=tuple(name for name in pairing.features if name not in right),
+        columns_only_baseline=tuple(name for name in pairing.features if name not in left),
+    )
 
 
 @dataclass(frozen=True)
@@ -124,7 +141,8 @@ class _Side:
 
 
 def _side(source: tuple[str, str], pairing: Pairing, part: int, parts: int) -> tuple[_Side, int]:
-    names = list(dict.fromkeys([*pairing.keys, *pairing.features]))
+    stored = arrow_schema(source[0])
+    names = [name for name in dict.fromkeys([*pairing.keys, *pairing.features]) if name in stored.names]
     kept, hashes, keyless = [], [], 0
     for batch in record_batches(*source, columns=names):
         complete = np.logical_and.reduce(
@@ -135,7 +153,7 @@ def _side(source: tuple[str, str], pairing: Pairing, part: int, parts: int) -> t
         wanted = complete & (first % np.uint64(parts) == part)
         hashes.append(first[wanted] ^ (second[wanted] << np.uint64(1)))
         kept.append(batch.filter(pa.array(wanted)))
-    schema = pa.schema([arrow_schema(source[0]).field(name) for name in names])
+    schema = pa.schema([stored.field(name) for name in names])
     table = pa.Table.from_batches(kept, schema) if kept else schema.empty_table()
     words = np.concatenate(hashes) if hashes else np.zeros(0, np.uint64)
     found, start, count = np.unique(words, return_index=True, return_counts=True)
@@ -146,13 +164,25 @@ def _compare(ours: _Side, theirs: _Side, pairing: Pairing) -> PairedSkew:
     ambiguous = np.union1d(ours.ambiguous, theirs.ambiguous)
     both, left, right = np.intersect1d(ours.keys, theirs.keys, assume_unique=True, return_indices=True)
     alone = [np.setdiff1d(np.setdiff1d(side, other), ambiguous) for side, other in _both_ways(ours.keys, theirs.keys)]
-    mine, base = ours.rows.take(pa.array(left)), theirs.rows.take(pa.array(right))
+    mine, base = _alike(ours.rows.take(pa.array(left)), theirs.rows.take(pa.array(right)))
     features, unequal = {}, {}
     for name in pairing.features:
         features[name], unequal[name] = _feature(mine[name], base[name], pairing.float_digits)
     differing = np.flatnonzero(np.logical_or.reduce(list(unequal.values())))[: pairing.max_samples]
     samples = tuple(_sample(row, mine, base, unequal, pairing) for row in differing.tolist())
     return PairedSkew(len(both), len(alone[0]), len(alone[1]), len(ambiguous), 0, features, samples)
+
+
+def _alike(left: pa.Table, right: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Return two tables of one length with what only one of them has, missing in the other."""
+    mine, base = left, right
+    for name in left.column_names:
+        if name not in right.column_names:
+            base = base.append_column(name, pa.nulls(left.num_rows, left.schema.field(name).type))
+    for name in right.column_names:
+        if name not in left.column_names:
+            mine = mine.append_column(name, pa.nulls(right.num_rows, right.schema.field(name).type))
+    return mine, base
 
 
 def _both_ways(left: Words, right: Words) -> Iterator[tuple[Words, Words]]:
