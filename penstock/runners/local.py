@@ -27,13 +27,12 @@ from penstock.runners.cache import artifact_of
 from penstock.runners.driver import BEAM_PROFILES, Drive, Driver, component_of, value_of
 from penstock.runners.events import RunLog
 from penstock.runners.executor import describe, full_disk
-from penstock.runners.expansion import Expansion
 from penstock.runners.layout import Layout, acquire_lock, new_id, prepare_root
 from penstock.runners.partial_driver import PartialDriver
 from penstock.runners.pool import Interrupts, WorkerPool, Workers
 from penstock.runners.publisher import Publisher
 from penstock.runners.recovery import recover
-from penstock.runners.scheduler import CACHED, Scheduler
+from penstock.runners.scheduler import CACHED, Scheduler, Skipped
 from penstock.runners.selection import check_results, scope_of
 from penstock.runners.step_names import check_names, check_numbers
 
@@ -223,14 +222,11 @@ class _LocalRun:
         self._flush()
         self.store.begin(execution)
         self.store.publish(execution.ulid, "COMPLETE", ended=time.time())
+        skipped: Skipped = []
         if isinstance(node, LoopPlan) and settled.expansion:
-            self._expand(node, settled.expansion)
+            skipped = self.scheduler.expand(node.id, settled.expansion.iterations, node.parallelism)
+            self.log.loop_expanded(node, settled.expansion.items, settled.expansion.iterations)
         self._ended(StepResult(node.id, COMPLETE, settled.reason), settled.answer)
-
-    def _expand(self, loop: LoopPlan, expansion: Expansion) -> None:
-        """Take in the steps of a loop, an item at a time."""
-        skipped = self.scheduler.expand(loop.id, expansion.iterations, loop.parallelism)
-        self.log.loop_expanded(loop, expansion.items, expansion.iterations)
         for node_id, reason in skipped:
             self._skip(node_id, reason)
 

@@ -751,3 +751,30 @@ def test_items_outside_of_a_selection_are_taken_where_their_parameters_are_the_s
     assert missing["train[1]"].reason == (
         "There is no earlier result of 'train[1]' for its item, and it is outside --only pick. Run it too."
     )
+
+
+def test_items_of_a_loop_that_uses_what_has_failed_are_skipped_when_they_are_known(project: Project) -> None:
+    project.write(
+        STEPS
+        + """
+@component
+def late(note: Input[Note]) -> list[int]:
+    time.sleep(0.3)
+    return [1, 2]
+
+
+@pipeline
+def wired():
+    broken = train(rate=-1.0)
+    with for_each(late(note=make().note).value) as mark:
+        followed = follow(note=broken.model, mark=f"{mark}")
+    gather(notes=collect(followed.more))
+"""
+    )
+
+    result = project.run()
+
+    assert [result[f"follow[{number}]"].reason for number in (0, 1)] == ["train failed"] * 2
+    assert result["gather"].reason == "follow[0] was skipped"
+    assert list(result.steps).index("for_each-1") < list(result.steps).index("follow[0]")
+    project.assert_clean()
