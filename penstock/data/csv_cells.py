@@ -1,22 +1,27 @@
 """From texts to values: the type of a CSV column by its cells.
 
-The kinds are ordered, the kind of a column is the greatest of its cells', and so doesn't depend on how the rows
-are cut into ranges:
+A column's type is the narrowest that keeps all its cells as they are. Its kind is the union of what its cells are, and
+so doesn't depend on how the rows are cut into ranges:
 
-    MISSING   no cell has a value                                        stored as string
-    INT       -?[1-9][0-9]* or 0, within 64 bits                         stored as int64
-    BIG_INT   the same beyond 64 bits: a float would lose digits         stored as string
-    FLOAT     decimal numbers, "nan" and "inf" in any case               stored as float64
-    TEXT      everything else                                            stored as string
+    INT       -?[1-9][0-9]* or 0, within 64 bits
+    BIG_INT   the same beyond 64 bits
+    FLOAT     decimal numbers, "nan" and "inf" in any case
+    INEXACT   besides: an integer that a float would round (9007199254740993), a number beyond all floats (1e400)
+    TEXT      everything else
+
+    MISSING, no cell has a value, is stored as string; INT as int64; FLOAT without INEXACT as float64; all others as
+    string, with all their digits
 
 Numbers with a leading zero ("007", but not "0.5") or a plus sign are text, as codes and phone numbers are. So are
-dates and booleans. Spaces around a number don't count. A float is stored with all the digits that the text has,
-as float64; the codec rounds to float32 for TensorFlow.
+dates and booleans. Spaces around a number don't count. Decimals are stored as the nearest float64, and so as 0.0 where
+they are nearer to it than all floats; the codec rounds to float32 for TensorFlow.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
+import math
+from collections.abc import Iterable
+from enum import IntFlag
 
 import numpy as np
 import numpy.typing as npt
@@ -28,22 +33,44 @@ _MAY_BEGIN_CODE = np.isin(np.arange(256), [_PLUS, _MINUS, _DIGIT_0])
 _IS_BLANK = np.isin(np.arange(256), [ord(" "), ord("\t")])
 _PROBE = 64
 _INTEGER = r"^-?[0-9]+$"
-_TWO_63 = float(2**63)
+_INFINITY = r"(?i)^[-+]?inf(inity)?$"
+_EXACT_BELOW = 2**53
+"""All integers up to this size are floats."""
 
 
-class Kind(IntEnum):
-    """What the cells of a column are, from the narrowest to the widest."""
+class Kind(IntFlag):
+    """What the cells of a column are."""
 
     MISSING = 0
     INT = 1
     BIG_INT = 2
-    FLOAT = 3
-    TEXT = 4
+    FLOAT = 4
+    INEXACT = 8
+    TEXT = 16
+
+    @classmethod
+    def joined(cls, kinds: Iterable[int]) -> Kind:
+        """Returns the kind of a column from those of its parts."""
+        kind = cls.MISSING
+        for each in kinds:
+            kind |= cls(each)
+        if kind & cls.TEXT:
+            return cls.TEXT
+        return kind & ~(cls.INT | cls.BIG_INT) if kind & cls.FLOAT else kind
 
     @property
     def stored(self) -> pa.DataType:
         """The column's type in the examples."""
-        return {Kind.INT: pa.int64(), Kind.FLOAT: pa.float64()}.get(self, pa.string())
+        if self == Kind.FLOAT:
+            return pa.float64()
+        return pa.int64() if self in (Kind.INT, Kind.INT | Kind.INEXACT) else pa.string()
+
+    @property
+    def surprise(self) -> str:
+        """Why a column of numbers is stored as text; "" for all others."""
+        if self == Kind.FLOAT | Kind.INEXACT:
+            return "decimals stand beside integers that a float64 would round, or numbers are beyond all floats"
+        return "integers are of more than 64 bits" if self & Kind.BIG_INT else ""
 
 
 def typed(cells: pa.StringArray) -> tuple[Kind, pa.Array]:
@@ -64,16 +91,57 @@ def _numbers(texts: pa.StringArray) -> tuple[Kind, pa.Array]:
         kind = Kind.FLOAT
     if values is None or _has_code(texts):
         return Kind.TEXT, texts
-    if kind is Kind.FLOAT and _may_be_big(values) and pc.all(pc.match_substring_regex(texts, _INTEGER)).as_py():
-        kind = Kind.BIG_INT
-    return kind, values
+    return (kind | _rounded(values) if kind is Kind.INT else _kind_of_floats(texts, values)), values
+
+
+def _rounded(integers: pa.Int64Array) -> Kind:
+    """Whether a float would round one of the integers."""
+    bounds = pc.min_max(integers).as_py()
+    if max(bounds["max"], -bounds["min"]) <= _EXACT_BELOW:
+        return Kind.MISSING
+    exact = integers.drop_null().to_numpy()
+    floats = exact.astype(np.float64)
+    beyond = floats == 2.0**63  # rounded up to what is no int64 any more
+    return Kind.INEXACT if beyond.any() or np.any(floats.astype(np.int64) != exact) else Kind.MISSING
+
+
+def _kind_of_floats(texts: pa.StringArray, floats: pa.DoubleArray) -> Kind:
+    large = np.abs(floats.to_numpy(zero_copy_only=False)) >= _EXACT_BELOW
+    if not large.any():
+        return Kind.FLOAT
+    suspects, values = texts.filter(pa.array(large)), floats.filter(pa.array(large))
+    kind = Kind.INEXACT if _any_beyond(suspects, values) or _any_rounded(suspects, values) else Kind.MISSING
+    if pc.all(pc.match_substring_regex(texts, _INTEGER)).as_py():
+        return kind | Kind.INT | Kind.BIG_INT
+    return kind | Kind.FLOAT
+
+
+def _any_beyond(texts: pa.StringArray, floats: pa.FloatingPointArray) -> bool:
+    """Whether a float is infinite where its text is not."""
+    infinite = np.isinf(floats.to_numpy(zero_copy_only=False))
+    written = pc.match_substring_regex(texts.filter(pa.array(infinite)), _INFINITY)
+    return not pc.all(written, min_count=0).as_py()
+
+
+def _any_rounded(texts: pa.StringArray, floats: pa.DoubleArray) -> bool:
+    """Whether a float is another number than the integer of its text."""
+    integer = pc.match_substring_regex(texts, _INTEGER)
+    pairs = zip(texts.filter(integer).to_pylist(), floats.filter(integer).to_pylist(), strict=True)
+    return any(math.isfinite(value) and int(value) != int(text) for text, value in pairs)
 
 
 def to_type(cells: pa.StringArray, target: pa.DataType) -> pa.Array | None:
-    """Returns the cells as values of a declared type ("007" is 7 then), or None where one is no such value."""
+    """Returns the cells as values of a declared type ("007" is 7 then), or None where one is no such value.
+
+    A float is the one nearest to the text; a number beyond all floats is no value.
+    """
     if pa.types.is_string(target):
         return cells
-    return _cast(_trimmed(cells), target)
+    texts = _trimmed(cells)
+    values = _cast(texts, target)
+    if values is None or not pa.types.is_floating(target):
+        return values
+    return None if _any_beyond(texts, values) else values
 
 
 def first_wrong(cells: pa.StringArray, target: pa.DataType) -> int:
@@ -97,12 +165,6 @@ def _cast(texts: pa.StringArray, target: pa.DataType) -> pa.Array | None:
     except pa.ArrowInvalid:
         return None
     return values
-
-
-def _may_be_big(floats: pa.DoubleArray) -> bool:
-    """Whether a value is beyond 64-bit integers; if none is, one of the texts was no integer."""
-    sizes = floats.drop_null().to_numpy()
-    return bool(np.any((sizes >= _TWO_63) | (sizes < -_TWO_63)))
 
 
 def _has_code(texts: pa.StringArray) -> bool:

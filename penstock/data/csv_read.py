@@ -119,7 +119,7 @@ class RangeReader:
                 raise self._wrong_cell(name, cells, declared, block)
             return values
         kind, values = typed(cells)
-        self.kinds[name] = max(kind, self.kinds.get(name, kind))
+        self.kinds[name] = Kind.joined((kind, self.kinds.get(name, kind)))
         return values
 
     def _declared(self, name: str) -> pa.DataType | None:

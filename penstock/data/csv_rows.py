@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,11 @@ from penstock.data.csv_format import CsvFormat
 from penstock.data.csv_read import RangeReader, check_column_types, schema_of
 from penstock.data.csv_source import plan_ranges
 from penstock.data.row_source import RangeRows, SourceRange
+
+_SURPRISE = (
+    "Column %r is stored as text, with all its digits, since %s. Declare column_types={%r: 'string'} if that is meant, "
+    "'float64' to round, or 'int64' to find the cells."
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,10 @@ class CsvRows:
         return RangeReader(part, self.format, columns, types, quarantine=self.quarantine)
 
     def settle(self, learned: Sequence[dict[str, Any]]) -> pa.Schema:
-        """Returns the type of each column: the declared one, else by the greatest kind of its cells."""
+        """Returns the type of each column: the declared one, else by the kinds of its cells; says which surprise."""
         columns = learned[0]["columns"]
-        kinds = {name: Kind(max(each["kinds"].get(name, Kind.MISSING) for each in learned)) for name in columns}
+        kinds = {name: Kind.joined(each["kinds"].get(name, Kind.MISSING) for each in learned) for name in columns}
+        for name, kind in kinds.items():
+            if kind.surprise:
+                logging.getLogger(__name__).warning(_SURPRISE, name, kind.surprise, name)
         return schema_of(columns, kinds, self.format)

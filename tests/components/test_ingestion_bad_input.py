@@ -34,6 +34,7 @@ from tests.components.bad_sources import (
     records,
     text,
 )
+from tests.components.conftest import rows_of
 
 CASES = {
     # ragged rows
@@ -256,6 +257,13 @@ CASES = {
         f"{{folder}}/a.csv, line 3: column 'n' was declared int64 and holds '{BIG}'. Correct the cell, add '{BIG}' to "
         "null_values, or declare the column 'string'.",
     ),
+    "csv: a declared float too big": (
+        CsvExampleGen,
+        {"a.csv": text("n\n1\n1e400\n")},
+        {"column_types": {"n": "float64"}},
+        "{folder}/a.csv, line 3: column 'n' was declared float64 and holds '1e400'. Correct the cell, add '1e400' to "
+        "null_values, or declare the column 'string'.",
+    ),
     "jsonl: an integer too big": (
         JsonlExampleGen,
         {"a.jsonl": json_lines({"n": 1}, {"n": BIG})},
@@ -324,10 +332,25 @@ def test_text_among_undeclared_numbers_late_makes_text_of_all_and_loses_none(ing
     assert result.properties["rows"] == {"all": LATE + 10}
 
 
-def test_an_undeclared_integer_too_big_keeps_its_digits(ingest):
-    result = ingest(CsvExampleGen, {"a.csv": text(f"n\n1\n{BIG}\n")}, {})
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        (["1", str(BIG)], "integers are of more than 64 bits"),
+        (
+            ["9007199254740993", "1.5"],
+            "decimals stand beside integers that a float64 would round, or numbers are beyond all floats",
+        ),
+    ],
+)
+def test_an_undeclared_number_too_long_keeps_its_digits_and_is_told(ingest, caplog, cells, why):
+    result = ingest(CsvExampleGen, {f"{at}.csv": text(f"n\n{cell}\n") for at, cell in enumerate(cells)}, {})
 
     assert result.properties["columns"] == {"n": "string"}
+    assert sorted(row["n"] for row in rows_of(result)["all"]) == sorted(cells)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Column 'n' is stored as text, with all its digits, since {why}. Declare column_types={{'n': 'string'}} if "
+        "that is meant, 'float64' to round, or 'int64' to find the cells."
+    ]
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,11 @@ def CsvExampleGen(
 ) -> None:
     """Ingest CSV files (plain or gzip) and split their rows by hash.
 
-    A column is int64 where all its cells are integers of 64 bits, float64 where all are numbers, else string;
-    numbers with leading zeros, dates and booleans are strings. A cell is missing when it is empty and not quoted.
+    A column is int64 where all its cells are integers of 64 bits, float64 where all are numbers, else string; numbers
+    with leading zeros, dates and booleans are strings, and so are numbers that would lose digits: integers of more than
+    64 bits, and beside decimals those that a float64 would round (the log says so). A cell is missing when it is empty
+    and not quoted. Blank lines are no rows, also where there is one column: write a missing value there as one of
+    `null_values`.
 
     Args:
         examples: The rows in splits; one shard a split for each range of the files.
@@ -84,7 +87,8 @@ def CsvExampleGen(
         delimiter: The character between cells.
         quote: The character around cells; "" for none.
         encoding: "auto" for UTF-8 and what has a byte order mark, or any text encoding of Python, as "latin-1".
-        column_types: Types by column, instead of the inferred ones: int64, float64, float32, string.
+        column_types: Types by column, instead of the inferred ones: int64, float64, float32, string. A declared float
+            is the nearest one, also to an integer; a number beyond all floats breaks the type.
         column_names: Names of the columns, for files without a header line.
         on_bad_rows: "fail" ends the step with the first bad row, "quarantine" sets such rows aside: ragged ones,
             those that are no text, and those that break a declared type.
