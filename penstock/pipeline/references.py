@@ -18,6 +18,7 @@ from penstock.pipeline.syntax import Symbols, is_import
 
 DYNAMIC = frozenset({"globals", "locals", "vars", "eval", "exec", "__import__", "import_module"})
 US = "penstock"
+IMPORTERS = frozenset({"__import__", "import_module", "run_module"})
 WHOLE = "*"
 INSTALLED = tuple({os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "purelib", "platlib")})
 """Folders of code that is not the user's own, though an environment may lie in the project."""
@@ -57,6 +58,18 @@ class Scope:
         below = path.endswith(".py") and path.startswith(os.path.join(self.root, ""))
         return path if below and not any(path.startswith(each) for each in INSTALLED) else None
 
+    def below(self, package: str) -> list[str]:
+        """Return the modules in a package and in its packages; with "" those beside the pipeline's file."""
+        folder = os.path.join(self.root, *package.split("."))
+        found: list[str] = []
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            module = f"{package}.{name}".lstrip(".")
+            if name.endswith(".py") and name != "__init__.py":
+                found.append(module.removesuffix(".py"))
+            elif name.isidentifier() and os.path.isfile(os.path.join(folder, name, "__init__.py")):
+                found += [module, *self.below(module)]
+        return found
+
     def symbols_of(self, module: str) -> Symbols | None:
         """Return what a module that counts holds."""
         if module not in self.parsed:
@@ -88,10 +101,11 @@ def _followed(start: Reference, scope: Scope, effects: Effects) -> set[Reference
         module = scope.symbols_of(reference.module)
         if module is None:
             continue
-        if reference.symbol != WHOLE and reference.symbol not in module.statements:
-            found = {Reference(reference.module, WHOLE, False)}  # bound by an `import *`, a `__getattr__`, who knows
-        elif reference.symbol == WHOLE:
+        if reference.symbol == WHOLE:
             found = {Reference(reference.module, name, name not in module.used) for name in module.statements}
+        elif reference.symbol not in module.statements:  # bound by an `import *`, a `__getattr__`, who knows
+            lazy = scope.below(reference.module) if "__getattr__" in module.statements else ()
+            found = {Reference(name, WHOLE, False) for name in (reference.module, *lazy)}
         else:
             found = set(Uses(reference, module, scope).all(module.statements[reference.symbol]))
         for each in found | effects.on(reference):
@@ -208,7 +222,8 @@ class Uses:
                 continue  # followed from where the name is used, so that only what is used counts
             if self.module.unknowable or _is_dynamic(statement):
                 yield Reference(self.reference.module, WHOLE, False)
-            yield from (Reference(name, WHOLE, False) for name in self._imported_by_text(statement))
+            texts = {*self._imported_by_text(statement), *self._scripts(statement)}
+            yield from (Reference(name, WHOLE, False) for name in texts)
             attributes = _attributes(statement)
             for name in attributes.keys() & self.module.statements.keys():
                 yield Reference(self.reference.module, name, False)
@@ -262,12 +277,29 @@ class Uses:
         return self._absolute(statement) if isinstance(statement, ast.ImportFrom) else ""
 
     def _imported_by_text(self, statement: ast.stmt) -> Iterator[str]:
-        """Yield the modules that `import_module("name")` imports."""
+        """Yield the modules that `import_module` may import: the one that is named, or those that it may come to."""
         for node in ast.walk(statement):
-            name = _literal_import(node)
-            if name:
+            if _is_import_call(node):
+                text, whole = _leading_text(node.args[0])  # type: ignore[attr-defined]
+                name = text if whole else text.rpartition(".")[0] or "." * text.startswith(".")
                 level = len(name) - len(name.lstrip("."))
-                yield self._absolute(ast.ImportFrom(name[level:] or None, [], level))
+                module = self._absolute(ast.ImportFrom(name[level:] or None, [], level)) if name else ""
+                if whole:
+                    yield module
+                else:
+                    home = self.reference.module
+                    yield from self.scope.below(module or (home.split(".", 1)[0] if "." in home else ""))
+
+    def _scripts(self, statement: ast.stmt) -> Iterator[str]:
+        """Yield the user's files that a statement names as text, to run them: "train.py", or "-m", "train"."""
+        beside = self.reference.module.split(".")[: -1 + self.module.is_package or None]
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".py"):
+                parts = os.path.normpath(node.value.removesuffix(".py")).split(os.sep)
+                yield from (name for name in (".".join(parts), ".".join([*beside, *parts])) if self.scope.path_of(name))
+            elif isinstance(node, ast.List | ast.Tuple):
+                words = [each.value if isinstance(each, ast.Constant) else None for each in node.elts]
+                yield from (str(name) for flag, name in zip(words, words[1:]) if flag == "-m")  # noqa: B905, RUF007
 
     def _import(self, alias: ast.alias, attributes: set[str] | None) -> Iterator[Reference]:
         package, *below = alias.name.split(".")
@@ -288,7 +320,7 @@ class Uses:
             elif self.scope.path_of(f"{module}.{attribute}"):
                 yield Reference(f"{module}.{attribute}", WHOLE, False)
             else:
-                yield Reference(module, WHOLE, False)
+                yield Reference(module, attribute, True)
 
     def _absolute(self, node: ast.ImportFrom) -> str:
         if not node.level:
@@ -328,16 +360,23 @@ def _is_dynamic(statement: ast.stmt) -> bool:
     return any(
         isinstance(node, ast.Call)
         and (getattr(node.func, "id", None) in DYNAMIC or getattr(node.func, "attr", None) == "import_module")
-        and not _literal_import(node)
+        and not (_is_import_call(node) and _leading_text(node.args[0])[1])
         for node in ast.walk(statement)
     )
 
 
-def _literal_import(node: ast.AST) -> str:
-    """Return the module of an `import_module("name")`, "" for anything else."""
-    if not isinstance(node, ast.Call) or not node.args:
-        return ""
-    function = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
-    first = node.args[0]
-    is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
-    return first.value if is_text and function in ("import_module", "__import__") else ""  # type: ignore[attr-defined]
+def _is_import_call(node: ast.AST) -> bool:
+    function = getattr(node, "func", None)
+    name = getattr(function, "id", None) or getattr(function, "attr", None)
+    return isinstance(node, ast.Call) and bool(node.args) and name in IMPORTERS
+
+
+def _leading_text(node: ast.expr) -> tuple[str, bool]:
+    """Return the text that an expression begins with, and whether that is all of it."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value, True
+    if isinstance(node, ast.JoinedStr) and node.values:
+        return _leading_text(node.values[0])[0], False
+    if isinstance(node, ast.BinOp):
+        return _leading_text(node.left)[0], False
+    return "", False

@@ -115,7 +115,7 @@ class Symbols:
         statements: By name: what defines it, and what alters the object it stands for (`CONFIG["x"] = 1`).
         used: Every name that a statement other than an import mentions.
         imports: The imports that are done when the file is, wherever they stand.
-        mutated: By function: the names of the file whose objects a call of it alters.
+        mutated: By function or class: the names of the file whose objects a call of it alters.
         touched: By imported name: the definitions that are handed to it, as a decorator or a base class.
         registering: The classes that learn of their subclasses.
         is_package: True for an `__init__.py`.
@@ -263,7 +263,7 @@ def _altered(statement: ast.stmt, mutated: Mapping[str, set[str]]) -> set[str]:
     if is_import(statement):
         return set()
     if isinstance(statement, DEFINITIONS):
-        called = names_in(*statement.decorator_list)
+        called = names_in(*statement.decorator_list, *_metaclasses(statement))
         names = {name for node in ast.walk(statement) if isinstance(node, ast.Global) for name in node.names}
     else:
         called = names_in(statement)
@@ -273,8 +273,8 @@ def _altered(statement: ast.stmt, mutated: Mapping[str, set[str]]) -> set[str]:
 
 
 def _takers(definition: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> tuple[set[str], set[str], set[str]]:
-    """Return the names that a definition is handed to: `f` of `@f` and `@f(1)`, `f` of `@f.register`, base classes."""
-    by_name: set[str] = set()
+    """Return what takes a definition: `f` of `@f` and `@f(1)` and metaclasses, `f` of `@f.register`, base classes."""
+    by_name = names_in(*_metaclasses(definition))
     by_attribute: set[str] = set()
     for each in definition.decorator_list:
         taker = each.func if isinstance(each, ast.Call) else each
@@ -283,20 +283,26 @@ def _takers(definition: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -
     return by_name, by_attribute, bases
 
 
+def _metaclasses(definition: ast.stmt) -> list[ast.expr]:
+    """Return the metaclass that a class names, in a list."""
+    keywords = definition.keywords if isinstance(definition, ast.ClassDef) else []
+    return [keyword.value for keyword in keywords if keyword.arg == "metaclass"]
+
+
 def _registering(top: Collection[ast.stmt]) -> set[str]:
     """Return the classes that learn of their subclasses, by `__init_subclass__` or a metaclass, or may by a base."""
     found: set[str] = set()
     for each in top:
         if isinstance(each, ast.ClassDef):
             hooks = any(isinstance(part, ast.FunctionDef) and part.name == "__init_subclass__" for part in each.body)
-            if hooks or any(key.arg == "metaclass" for key in each.keywords) or names_in(*each.bases) & found:
+            if hooks or _metaclasses(each) or names_in(*each.bases) & found:
                 found.add(each.name)
     return found
 
 
 def _mutations(top: Collection[ast.stmt], own: set[str]) -> dict[str, set[str]]:
-    """Return by function the names of the file whose objects a call of it alters, through other functions as well."""
-    functions = {each.name: each for each in top if isinstance(each, ast.FunctionDef)}
+    """Return by function or class the names of the file whose objects a call of it alters, through others as well."""
+    functions = {each.name: each for each in top if isinstance(each, DEFINITIONS)}
     found = {name: _mutated(function) & own for name, function in functions.items()}
     calls = {name: names_in(function) & functions.keys() for name, function in functions.items()}
     grown = True
@@ -329,8 +335,8 @@ def _binds_the_untold(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and getattr(node.func, "id", None) in BINDERS
 
 
-def _mutated(function: ast.FunctionDef) -> set[str]:
-    """Return the names whose objects a function's body alters in place or binds as globals."""
+def _mutated(function: ast.stmt) -> set[str]:
+    """Return the names whose objects the body of a function or class alters in place or binds as globals."""
     names = _assigned_into(ast.walk(function)) | _called_on(ast.walk(function))
     return names.union(*(node.names for node in ast.walk(function) if isinstance(node, ast.Global)))
 

@@ -112,6 +112,40 @@ SEEN = {
         {"steps.py": step("import_module('helper').rate()", "from importlib import import_module")},
         "helper.py", "def rate():\n    return 1\n",
     ),
+    "a module imported by a name that is put together": (
+        {"steps.py": step("import_module('plugs.' + text).rate()", "from importlib import import_module"),
+         "plugs/__init__.py": ""},
+        "plugs/a.py", "def rate():\n    return 1\n",
+    ),
+    "a module imported by a name in an f-string, from its package": (
+        {"steps.py": step("load(text)", "from plugs import load"),
+         "plugs/__init__.py": "from importlib import import_module\ndef load(name):\n"
+                              "    return import_module(f'.{name}', __package__)\n"},
+        "plugs/a.py", "def rate():\n    return 1\n",
+    ),
+    "a module imported by a name that is given": (
+        {"steps.py": step("import_module(text).rate()", "from importlib import import_module")},
+        "helper.py", "def rate():\n    return 1\n",
+    ),
+    "a name that a package loads lazily": (
+        {"steps.py": step("lib.rate()", "import lib"),
+         "lib/__init__.py": "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach(\n"
+                            "    __name__, submod_attrs={'impl': ['rate']}\n)\n"},
+        "lib/impl.py", "def rate():\n    return 1\n",
+    ),
+    "a class with a metaclass that keeps a table": (
+        {"steps.py": step("FOUND['A'].rate", "from meta import FOUND\nimport kinds"),
+         "meta.py": "FOUND = {}\nclass Meta(type):\n    def __new__(m, name, bases, space):\n"
+                    "        FOUND[name] = made = type.__new__(m, name, bases, space)\n        return made\n"},
+        "kinds.py", "from meta import Meta\nclass A(metaclass=Meta):\n    rate = 1\n",
+    ),
+    "a script that is run by its path": (
+        {"steps.py": step("runpy.run_path('scripts/rate.py')", "import runpy")}, "scripts/rate.py", "RATE = 1\n",
+    ),
+    "a script that is run by its module": (
+        {"steps.py": step("subprocess.run([sys.executable, '-m', 'rate'])", "import subprocess, sys")},
+        "rate.py", "print(1)\n",
+    ),
     "a module that a package binds to another's name": (
         {"steps.py": step("rates.RATE", "from pack import rates"), "pack/rates.py": "RATE = 0\n",
          "pack/__init__.py": "from . import real as rates\n"},
