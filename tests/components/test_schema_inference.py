@@ -6,11 +6,13 @@ from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics, DatasetFeatureStatisticsList
 
 from penstock.components.validation.anomalies import validate
 from penstock.components.validation.dataset_statistics import describe_table
 from penstock.components.validation.feature_inference import Inference
 from penstock.components.validation.schema_inference import infer_schema
+from penstock.pipeline import DataError
 
 REQUIRED = "presence { min_fraction: 1.0 min_count: 1 } shape { dim { size: 1 } }"
 OPTIONAL = "presence { min_count: 1 } value_count { min: 1 max: 1 }"
@@ -88,7 +90,56 @@ def test_a_further_split_loosens_what_it_does_not_fit():
     number, flag = schema.feature[1], schema.feature[2]
     assert number.presence.min_fraction == 0.5
     assert not number.HasField("shape")
+    assert (number.value_count.min, number.value_count.max) == (1, 1)
     assert (flag.int_domain.min, flag.int_domain.max) == (0, 7)
+
+
+@pytest.mark.parametrize(
+    "held_out",
+    [pa.table({"s": ["a"], "x": pa.array([None], pa.list_(pa.float64()))}), pa.table({"s": ["a"]})],
+    ids=["no value", "no such column"],
+)
+def test_a_feature_that_a_further_split_misses_may_be_missing_and_stays_in_use(held_out):
+    train = describe_table(pa.table({"s": ["a", "b"], "x": [[1.0, 2.0], [3.0, 4.0]]}))
+
+    schema = infer_schema([train, describe_table(held_out)])
+
+    expected = "name: 'x' type: FLOAT presence { min_count: 0 } value_count { min: 2 max: 2 }"
+    assert schema.feature[1] == text_format.Parse(expected, schema_pb2.Feature())
+
+
+def test_a_feature_of_a_further_split_may_be_missing():
+    first, second = (describe_table(pa.table(columns)) for columns in ({"s": ["a"]}, {"s": ["a"], "n": [5]}))
+
+    schema = infer_schema([first, second])
+
+    assert schema.feature[1].presence == schema_pb2.FeaturePresence(min_count=0)
+    assert [validate(each, schema).features for each in (first, second)] == [(), ()]
+
+
+def test_a_split_without_rows_changes_nothing():
+    rows = pa.table({"s": ["a", "b"]})
+
+    schema = infer_schema([describe_table(rows.slice(0, 0)), describe_table(rows), describe_table(rows.slice(0, 0))])
+
+    assert schema == infer_schema([describe_table(rows)])
+
+
+@pytest.mark.parametrize(
+    ("described", "told"),
+    [
+        (describe_table(pa.table({"s": pa.array([], pa.string())})), "describe no example, and a schema of nothing"),
+        (
+            DatasetFeatureStatisticsList(datasets=[DatasetFeatureStatistics(num_examples=3)]),
+            "describe no feature, and a schema without any",
+        ),
+    ],
+)
+def test_a_schema_of_nothing_is_refused(described, told):
+    with pytest.raises(DataError) as refused:
+        infer_schema([described])
+
+    assert told in str(refused.value)
 
 
 cells = st.none() | st.sampled_from(["a", "b", "true", "1", ""])

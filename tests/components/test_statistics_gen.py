@@ -104,6 +104,16 @@ def test_unknown_excluded_split_is_refused_with_the_nearest_name(examples, tmp_p
     )
 
 
+def test_a_sample_that_keeps_no_row_is_refused(examples, tmp_path):
+    with pytest.raises(DataError) as refused:
+        _run(examples, tmp_path / "statistics", stats_options=StatsOptions(sample_rate=1e-9))
+
+    assert str(refused.value) == (
+        "StatsOptions(sample_rate=1e-09) keeps none of the 40000 rows of split 'train', so that nothing of it would be "
+        "described. Choose a greater one, or leave the split out: StatisticsGen(exclude_splits=['train'])."
+    )
+
+
 def test_excluding_every_split_is_refused(examples, tmp_path):
     with pytest.raises(DataError, match="leaves no split to work on"):
         _run(examples, tmp_path / "statistics", exclude_splits=["train", "eval"])

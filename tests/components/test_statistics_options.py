@@ -312,6 +312,7 @@ def test_only_the_columns_that_are_needed_are_read():
         ({"frequency_threshold": -1}, "frequency_threshold=-1) is out of range: it goes from 0 to inf"),
         ({"slice_features": ["zone"]}, "is a list of lists of one or more columns, got 'zone' among them"),
         ({"cross_features": [["a"]]}, "is a list of lists of two columns, got ['a'] among them"),
+        ({"feature_allowlist": []}, "(feature_allowlist=[]) describes no column. Name some, or leave it out"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, told):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -53,11 +54,16 @@ def _set_presence(view: FeatureView, feature: schema_pb2.Feature, inference: Inf
 
 def set_value_count(view: FeatureView, feature: schema_pb2.Feature) -> None:
     """Set how many values the feature has, by level where it is nested; nothing where some example has none."""
-    if len(view.value_counts) > 1:
-        for least, most in view.value_counts:
+    set_bounds(feature, view.value_counts)
+
+
+def set_bounds(feature: schema_pb2.Feature, counts: Sequence[tuple[int, int]]) -> None:
+    """Set the least and greatest number of values, by level of nesting."""
+    if len(counts) > 1:
+        for least, most in counts:
             _set_bounds(feature.value_counts.value_count.add(), least, most)
-    elif view.value_counts[0][0]:
-        _set_bounds(feature.value_count, *view.value_counts[0])
+    elif counts[0][0]:
+        _set_bounds(feature.value_count, *counts[0])
 
 
 def _set_bounds(bounds: schema_pb2.ValueCount, least: int, most: int) -> None:

@@ -18,7 +18,8 @@ def SchemaGen(
 ) -> None:
     """Infer types, presence, shapes and domains that every split fits.
 
-    The train split comes first; each further one loosens what it doesn't fit.
+    The train split comes first; each further one loosens what it doesn't fit. A column without a value in one of them
+    may be missing; it stays in use.
 
     Args:
         statistics: What the schema is inferred from.

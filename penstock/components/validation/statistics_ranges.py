@@ -21,7 +21,7 @@ from penstock.components.validation.record_columns import grouped
 from penstock.components.validation.row_selection import check_selection
 from penstock.components.validation.stats_options import DEFAULT_OPTIONS, StatsOptions
 from penstock.data.errors import UnsupportedDataError
-from penstock.data.examples import arrow_schema, read_batches, split_files
+from penstock.data.examples import arrow_schema, count_rows, read_batches, split_files
 from penstock.data.protos import write_statistics
 from penstock.pipeline import Beam, DataError
 from penstock.pipeline.errors import listing, nearest
@@ -152,8 +152,21 @@ def _describe(
         elif leakage is not None:
             leaks[range_.split] = leakage
         if range_.number == last[range_.split]:  # what is written needn't be held while the next split is described
-            write_statistics(out, range_.split, merged.pop(range_.split).proto())
+            whole = merged.pop(range_.split)
+            _check_sample(description, range_.split, whole)
+            write_statistics(out, range_.split, whole.proto())
     return leaks
+
+
+def _check_sample(description: Description, split: str, statistics: RangeStatistics) -> None:
+    rate = description.options.sample_rate
+    rows = 0 if rate is None or statistics.rows else count_rows(description.examples, split)
+    if rows:
+        raise DataError(
+            f"StatsOptions(sample_rate={rate:g}) keeps none of the {rows} rows of split {split!r}, so that nothing of "
+            f"it would be described. Choose a greater one, or leave the split out: "
+            f"StatisticsGen(exclude_splits=[{split!r}])."
+        )
 
 
 def read_columns(columns: pa.Schema, hints: schema_pb2.Schema | None, options: StatsOptions) -> pa.Schema:

@@ -43,7 +43,7 @@ class StatsOptions:
             `statistics()`; what the last returns by feature and name becomes custom statistics.
 
     Raises:
-        WiringError: A number is out of its range, or a group of columns is not as described.
+        WiringError: A number is out of its range, a group of columns is not as described, or none is left.
     """
 
     weight_feature: str | None = None
@@ -67,6 +67,10 @@ class StatsOptions:
     def __post_init__(self) -> None:
         """Check what can be checked without data; what is a run parameter is checked when its value is known."""
         self._check_range("sample_rate", 0.0, 1.0)
+        if self.feature_allowlist == []:
+            raise WiringError(
+                "StatsOptions(feature_allowlist=[]) describes no column. Name some, or leave it out to describe all."
+            )
         self._check_range("num_top_values", 0, 4096)
         self._check_range("frequency_threshold", 0, math.inf)
         self._check_range("weighted_frequency_threshold", 0, math.inf)
