@@ -36,8 +36,8 @@ from penstock.pipeline.task import (
     TaskArtifact,
 )
 from penstock.runners import conduct, outputs
+from penstock.runners.secrecy import without_secrets
 
-MASK = "***"
 LONGEST_MESSAGE, LONGEST_TRACEBACK = 4_000, 100_000
 """Characters of an error that are recorded."""
 
@@ -347,21 +347,4 @@ def is_local(path: str, code_root: str) -> bool:
 
 def _clean(text: str, task: Task) -> str:
     """Return a text as it may be recorded: secrets masked, and nothing in it that UTF-8 can't carry."""
-    for secret in secrets_of(task):
-        text = text.replace(secret, MASK)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def secrets_of(task: Task) -> list[str]:
-    """Return the values of the secrets that a task uses and each of their lines, the longest first."""
-    values = [os.environ.get(name, "") for name in _secret_names(task.parameters)]
-    lines = {line.strip() for value in values for line in [value, *value.splitlines()]}
-    return sorted(lines - {""}, key=lambda line: (-len(line), line))
-
-
-def _secret_names(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        if "$secret" in value:
-            return [value["$secret"]]
-        return [name for item in value.values() for name in _secret_names(item)]
-    return [name for item in value for name in _secret_names(item)] if isinstance(value, list) else []
+    return without_secrets(text, task).encode("utf-8", "backslashreplace").decode("utf-8")

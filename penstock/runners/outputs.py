@@ -15,6 +15,7 @@ from penstock.pipeline import parameters
 from penstock.pipeline.definition import SINGLE_VALUE, ComponentSpec, load_symbol
 from penstock.pipeline.errors import MAX_FAILURES, UserCodeError, listing
 from penstock.pipeline.task import OutputInfo, Task, TaskOutput
+from penstock.runners.secrecy import refuse_secrets
 
 VALUE_FILE = "value.json"
 LARGEST_VALUE = 1_000_000
@@ -52,6 +53,7 @@ def values_of(task: Task, spec: ComponentSpec, returned: Any) -> dict[str, Any]:
                 f"{spec.name}() declares that it returns {name}: {inspect.formatannotation(annotation)}, "
                 f"and returned {named.get(name)!r:.60} ({error})."
             ) from None
+        refuse_secrets(task, f"returns {name!r}", checked[name])
         if size > LARGEST_VALUE:
             raise UserCodeError(
                 f"{spec.name}() returned {size / 1e6:,.1f} MB as {name}: a value is kept in the metadata store, so it "
@@ -115,6 +117,8 @@ def _properties(task: Task, name: str, properties: Mapping[str, Any]) -> dict[st
         raise UserCodeError(
             f"{task.step} sets {name}.properties to what JSON can't carry: {error}. Use numbers, text, lists and dicts."
         ) from None
+    for key, value in plain.items():
+        refuse_secrets(task, f"sets {name}.properties[{key!r}]", {key: value})
     key = max(sizes, key=sizes.__getitem__, default="")
     if key and sizes[key] > LARGEST_VALUE:
         raise UserCodeError(

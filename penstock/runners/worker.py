@@ -28,8 +28,9 @@ from typing import Any, TextIO
 from penstock.data import files
 from penstock.pipeline import step
 from penstock.pipeline.task import COMPLETE, CUT_OFF, Finished, Message, Outcome, Task, encode, task_decoder
-from penstock.runners.executor import MASK, Report, execute, failed, is_local, secrets_of
+from penstock.runners.executor import Report, execute, failed, is_local
 from penstock.runners.layout import LOG_HEAD, LOG_TAIL
+from penstock.runners.secrecy import MASK, secrets_of
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 SIGNALS = tuple(
@@ -89,8 +90,9 @@ def serve(task: Task, report: Report) -> Outcome:
 
 def _forward(channel: socket.socket, waiting: int) -> None:
     """Hand tasks to the main thread, and end the process as soon as the scheduler is gone."""
-    while received := channel.recv(1 << 16):
-        os.write(waiting, received)
+    with suppress(OSError):  # a scheduler that dies with messages unread resets the connection
+        while received := channel.recv(1 << 16):
+            os.write(waiting, received)
     os._exit(0)
 
 

@@ -162,6 +162,27 @@ def tells_a_secret(*, token: Secret) -> None:
 
 
 @component
+def returns_a_secret(*, token: Secret) -> dict[str, list[str]]:
+    return {"headers": [f"Bearer {token.value}"]}
+
+
+@component
+def returns_a_secret_as_number(*, token: Secret) -> int:
+    return int(token.value)
+
+
+@component
+def returns_a_length(*, token: Secret) -> str:
+    return f"a token of {len(token.value)} characters"
+
+
+@component
+def keeps_a_secret(out: Output[Note], *, token: Secret) -> None:
+    put(out)
+    out.properties["login"] = f"me:{token.value}"
+
+
+@component
 def tells_odd_text() -> None:
     raise RuntimeError(os.fsdecode(b"caf\\xe9"))
 
@@ -199,6 +220,9 @@ OUTPUTS = {
     "not_a_number": ["value"],
     "counts": ["value"],
     "tells_a_secret": [],
+    "returns_a_secret": ["value"],
+    "returns_a_secret_as_number": ["value"],
+    "returns_a_length": ["value"],
     "tells_odd_text": [],
 }
 
@@ -389,6 +413,44 @@ def test_secret_is_masked_in_what_is_recorded(steps: Project, monkeypatch: pytes
 
     assert outcome.reason == "RuntimeError: can't log in with ***"
     assert b"s3cret" not in encode(outcome)
+
+
+REFUSED_SECRET = (
+    "which holds the value of Secret('TOKEN'): it would be recorded in clear, in the metadata store and beside it. "
+    "Hand on what isn't secret; a step that needs the secret takes Secret('TOKEN') itself."
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "secret", "does"),
+    [
+        ("returns_a_secret", "h4nter22", "returns 'value'"),
+        ("returns_a_secret", "h4nter22\n", "returns 'value'"),
+        ("returns_a_secret_as_number", "20261120", "returns 'value'"),
+        ("keeps_a_secret", "h4nter22", "sets out.properties['login']"),
+    ],
+)
+def test_secret_that_is_handed_on_is_refused(
+    steps: Project, monkeypatch: pytest.MonkeyPatch, name: str, secret: str, does: str
+) -> None:
+    monkeypatch.setenv("TOKEN", secret)
+
+    outcome = run(task(steps, name, parameters={"token": {"$secret": "TOKEN"}}))
+
+    assert outcome.failure is not None
+    assert (outcome.failure.message, outcome.failure.fault) == (f"{name} {does}, {REFUSED_SECRET}", "user code")
+    assert secret.strip().encode() not in encode(outcome)
+
+
+@pytest.mark.parametrize("secret", ["h4nter22", "to", ""])
+def test_value_without_the_secret_is_kept_though_a_short_one_stands_in_it_by_chance(
+    steps: Project, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("TOKEN", secret)
+
+    outcome = run(task(steps, "returns_a_length", parameters={"token": {"$secret": "TOKEN"}}))
+
+    assert (outcome.state, outcome.values) == ("COMPLETE", {"value": f"a token of {len(secret)} characters"})
 
 
 def test_secret_that_is_not_set_is_told(steps: Project, monkeypatch: pytest.MonkeyPatch) -> None:
