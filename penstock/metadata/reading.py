@@ -241,43 +241,30 @@ def walk_lineage(client: Client, artifact_ids: Sequence[int], direction: Directi
 
 def events_of_artifacts(client: Client, ids: Iterable[int]) -> list[pb.Event]:
     """Read the events at artifacts."""
-    found: list[pb.Event] = []
-    for batch in _batches(ids):
-        request = service.GetEventsByArtifactIDsRequest(artifact_ids=batch)
-        found.extend(client.call("GetEventsByArtifactIDs", request).events)
-    return found
+    return list(_in_batches(client, "GetEventsByArtifactIDs", "artifact_ids", ids, "events"))
 
 
 def events_of_executions(client: Client, ids: Iterable[int]) -> list[pb.Event]:
     """Read the events at executions."""
-    found: list[pb.Event] = []
-    for batch in _batches(ids):
-        request = service.GetEventsByExecutionIDsRequest(execution_ids=batch)
-        found.extend(client.call("GetEventsByExecutionIDs", request).events)
-    return found
+    return list(_in_batches(client, "GetEventsByExecutionIDs", "execution_ids", ids, "events"))
 
 
 def executions_by_id(client: Client, ids: Iterable[int]) -> list[pb.Execution]:
     """Read executions; unknown ids are left out."""
-    found: list[pb.Execution] = []
-    for batch in _batches(ids):
-        request = service.GetExecutionsByIDRequest(execution_ids=batch)
-        found.extend(client.call("GetExecutionsByID", request).executions)
-    return found
+    return list(_in_batches(client, "GetExecutionsByID", "execution_ids", ids, "executions"))
 
 
 def artifacts_by_id(client: Client, ids: Iterable[int]) -> list[pb.Artifact]:
     """Read artifacts; unknown ids are left out."""
-    found: list[pb.Artifact] = []
-    for batch in _batches(ids):
-        request = service.GetArtifactsByIDRequest(artifact_ids=batch)
-        found.extend(client.call("GetArtifactsByID", request).artifacts)
-    return found
+    return list(_in_batches(client, "GetArtifactsByID", "artifact_ids", ids, "artifacts"))
 
 
-def _batches(ids: Iterable[int]) -> list[list[int]]:
+def _in_batches(client: Client, method: str, asked: str, ids: Iterable[int], answered: str) -> Iterator[Any]:
+    """Call a method with so many ids at a time, in order, each once; yield what the field `answered` holds."""
     ordered = sorted(set(ids))
-    return [ordered[start : start + _BATCH] for start in range(0, len(ordered), _BATCH)]
+    for start in range(0, len(ordered), _BATCH):
+        request = getattr(service, f"{method}Request")(**{asked: ordered[start : start + _BATCH]})
+        yield from getattr(client.call(method, request), answered)
 
 
 def _key(event: pb.Event) -> tuple[int, int, int]:
