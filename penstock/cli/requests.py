@@ -23,7 +23,8 @@ from penstock.runners.layout import lock_holder
 from penstock.ui.formats import short_id
 
 LATEST = "latest"
-RUN_ID = re.compile(rf"{LATEST}|[0-9A-Za-z]{{4,26}}")
+RUN = re.compile(r"[0-9A-Za-z]+")
+"""What stands after --resume and is no file: a run's id, or meant as one."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class ResumeCommand(TyperCommand):
         if "--resume" in args:
             place = args.index("--resume") + 1
             given = args[place] if place < len(args) else ""
-            if not RUN_ID.fullmatch(given) or os.path.exists(given):
+            if not RUN.fullmatch(given) or os.path.exists(given):
                 args = [*args[:place], LATEST, *args[place:]]
         return super().parse_args(ctx, args)
 

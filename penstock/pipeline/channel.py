@@ -24,6 +24,9 @@ class Promise:
     def _describe(self) -> str:
         raise NotImplementedError
 
+    def _spelled(self) -> str:
+        return "x"
+
     def _refuse(self, operation: str, instead: str) -> NoReturn:
         raise WiringError(
             f"{self._describe()} has no value while the pipeline is put together, so {operation} can't work. {instead}"
@@ -36,7 +39,7 @@ class Promise:
         self._refuse("iteration", "Loop over it with `with for_each(x) as item:`, or pass it whole.")
 
     def _compare(self, other: object) -> NoReturn:
-        self._refuse("comparison", "Branch on it with `with when(x.value > ...):`.")
+        self._refuse("comparison", f"Compare its value, in a condition: `with when({self._spelled()}.value > ...):`.")
 
     def _compute(self, other: object) -> NoReturn:
         self._refuse("arithmetic", "Compute it inside a component, or pass the computed value as a parameter.")
@@ -74,6 +77,9 @@ class RunParameter(Promise):
 
     def _describe(self) -> str:
         return f"Run parameter {self.name!r}"
+
+    def _spelled(self) -> str:
+        return self.name
 
     def __repr__(self) -> str:
         return f"<run parameter {self.name!r}>"
@@ -115,6 +121,9 @@ class Channel(Promise):
 
     def _describe(self) -> str:
         return f"Channel '{self.node.id}.{self.output}'"
+
+    def _spelled(self) -> str:
+        return f"{self.node.id}.{self.output}"
 
     def __repr__(self) -> str:
         return f"<channel '{self.node.id}.{self.output}' of {self.type.TYPE_NAME}>"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from penstock.pipeline import parameters
-from penstock.pipeline.channel import Channel
+from penstock.pipeline.channel import Channel, RunParameter
 from penstock.pipeline.definition import VALUE_TYPES, ParameterSpec
 from penstock.pipeline.errors import listing, nearest
 from penstock.pipeline.loop_item import LoopItem, item_type, place_of
 from penstock.pipeline.node import FOR_EACH, RESOLVER, WHEN, Node
-from penstock.pipeline.predicate import Operand, operands_in
+from penstock.pipeline.predicate import Operand, Predicate, comparisons_in, operands_in
 
 if TYPE_CHECKING:
     from penstock.pipeline.rules import Problem, Wiring
@@ -26,6 +26,10 @@ def wrong_condition(wiring: Wiring) -> Iterator[Problem]:
         if node.component.reference == WHEN:
             for operand in operands_in(node.arguments["predicate"]):
                 problem = _operand_problem(operand)
+                if problem:
+                    yield node, f"when(): {problem}"
+            for comparison in comparisons_in(node.arguments["predicate"]):
+                problem = _comparison_problem(comparison)
                 if problem:
                     yield node, f"when(): {problem}"
 
@@ -45,6 +49,33 @@ def _operand_problem(operand: Operand) -> str:
             f"{channel.type.TYPE_NAME} has: {listing(known)}."
         )
     return ""
+
+
+def _comparison_problem(comparison: Predicate) -> str:
+    """Say that text is compared with what is none, where both types are known."""
+    for operand, other in (comparison.of, comparison.of[::-1]):
+        kind = _type_of(operand)
+        for value in other if comparison.op == "in" and isinstance(other, list) else [other]:
+            if kind is not None and type(value) in VALUE_TYPES and (kind is str) is not isinstance(value, str):
+                source = operand.source
+                name = f"'{source.node.id}.{source.output}'" if isinstance(source, Channel) else f"{source.name!r}"
+                return (
+                    f"{name} is of type {kind.__name__}, and is compared with {value!r:.60}, a "
+                    f"{type(value).__name__}. Compare it with a value of its own type."
+                )
+    return ""
+
+
+def _type_of(operand: object) -> Any:
+    """Return the plain type of what an operand stands for, None where it isn't known."""
+    if not isinstance(operand, Operand) or operand.name:
+        return None
+    source = operand.source
+    if isinstance(source, Channel):
+        found = source.node.component.values.get(source.output)
+    else:
+        found = source.annotation if isinstance(source, RunParameter) else None
+    return found if found in (int, float, str, bool) else None
 
 
 def empty_loop(wiring: Wiring) -> Iterator[Problem]:

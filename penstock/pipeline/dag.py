@@ -6,6 +6,8 @@ import functools
 import inspect
 import os
 import pathlib
+import re
+import traceback
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, overload
@@ -66,10 +68,14 @@ class Pipeline:
             WiringError: The pipeline is put together wrongly.
         """
         hints = typing.get_type_hints(self.function)
+        placeholders = {p.name: RunParameter(p.name, hints[p.name]) for p in self.parameters}
         graph = Graph(pipelines=(self,))
         token = active_graph.set(graph)
         try:
-            self.function(**{p.name: RunParameter(p.name, hints[p.name]) for p in self.parameters})
+            self.function(**placeholders)
+        except WiringError as error:
+            error.args = (_placed(error, self.project.code_root),)
+            raise
         finally:
             active_graph.reset(token)
         wiring = Wiring(self.name, tuple(graph.nodes), self.project.code_root)
@@ -153,6 +159,9 @@ class Pipeline:
         return f"<pipeline {self.name!r}>"
 
 
+_PLACE = re.compile(r"\S+\.py:\d+: ")
+
+
 @overload
 def pipeline(function: Callable[..., Any], /) -> Pipeline: ...
 @overload
@@ -167,6 +176,15 @@ def pipeline(function: Callable[..., Any] | None = None, /, *, name: str | None 
     if function is not None:
         return Pipeline(function)
     return lambda decorated: Pipeline(decorated, name)
+
+
+def _placed(error: WiringError, code_root: str) -> str:
+    """Return an error's message with "file.py:12: " before it, the innermost place in the user's code."""
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    theirs = [place for place in places if place[0].startswith(code_root + os.sep)]
+    if _PLACE.match(str(error)) or not theirs:
+        return str(error)
+    return f"{os.path.basename(theirs[-1][0])}:{theirs[-1][1]}: {error}"
 
 
 def _check_plain(name: str, parameter: inspect.Parameter, hints: Mapping[str, Any], value: Any) -> None:

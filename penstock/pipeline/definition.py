@@ -251,6 +251,13 @@ def load_symbol(reference: str) -> Any:
     return found
 
 
+def is_importable(spec: ComponentSpec) -> bool:
+    """Say whether a component's reference leads to a component, as far as its module is loaded."""
+    module, _, name = spec.reference.partition(":")
+    loaded = sys.modules.get(module)
+    return not spec.source or "." in name or loaded is None or isinstance(getattr(loaded, name, None), Component)
+
+
 def module_name(name: str) -> str:
     """Return the name by which a worker can import a module; a script run as `__main__` goes by its file's name."""
     if name != "__main__":

@@ -70,8 +70,11 @@ class Skip(Exception):
 
 
 def closest(name: str, names: Iterable[str]) -> str | None:
-    """Return the one of `names` that was probably meant, None when none is close."""
-    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)), None)
+    """Return the one of `names` that was probably meant, upper and lower case being one; None when none is close."""
+    folded: dict[str, str] = {}
+    for each in names:
+        folded.setdefault(each.casefold(), each)
+    return next((folded[each] for each in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)), None)
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Mapping
@@ -241,13 +242,27 @@ def read(text: str, schema: Schema) -> Json:
     try:
         value = json.loads(text.lower() if "boolean" in wanted and text.lower() in ("true", "false") else text)
     except ValueError:
-        return text
+        if "number" not in wanted or "string" in wanted:
+            return text
+        try:
+            value = float(text)  # "nan" and "inf" are numbers, if none that can be used
+        except ValueError:
+            return text
     return value if _fits(value, wanted) or "string" not in wanted else text
 
 
 def mismatch(value: Json, schema: Schema) -> str | None:
     """Say what is wrong with a value, such as "is of type integer, got 'ten'"; None when it fits."""
-    return _mismatch(value, schema, schema)
+    odd = not_finite(value)
+    return _mismatch(value, schema, schema) if odd is None else f"takes finite numbers, got {odd}"
+
+
+def not_finite(value: Json) -> float | None:
+    """Return a NaN or infinity in a value, which JSON can't carry; None when there is none."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else value
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return next((odd for odd in map(not_finite, items) if odd is not None), None)
 
 
 def _mismatch(value: Json, part: Schema, whole: Schema) -> str | None:

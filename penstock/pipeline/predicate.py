@@ -130,6 +130,13 @@ def operands_in(condition: Any) -> list[Operand]:
     return [one for each in condition.of for one in operands_in(each)] if isinstance(condition, Predicate) else []
 
 
+def comparisons_in(condition: Any) -> list[Predicate]:
+    """Return all comparisons of a condition."""
+    if not isinstance(condition, Predicate) or condition.op in COMPARISONS:
+        return [condition] if isinstance(condition, Predicate) else []
+    return [one for each in condition.of for one in comparisons_in(each)]
+
+
 def evaluate(tree: Tree, lookup: Callable[[Json], Json]) -> bool:
     """Answer a condition.
 

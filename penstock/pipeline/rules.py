@@ -15,7 +15,7 @@ from penstock.metadata.artifact_types import Artifact
 from penstock.pipeline import control_rules, demands, parameters
 from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import Channel, RunParameter
-from penstock.pipeline.definition import VALUE_TYPES, InputSpec, ParameterSpec
+from penstock.pipeline.definition import VALUE_TYPES, InputSpec, ParameterSpec, is_importable
 from penstock.pipeline.durations import seconds_of
 from penstock.pipeline.errors import MAX_FAILURES, WiringError, closest, listing, nearest
 from penstock.pipeline.node import FOR_EACH, RESOLVER, WHEN, Node
@@ -77,6 +77,13 @@ def nested_function(wiring: Wiring) -> Iterator[Problem]:
                 node,
                 f"Component {node.component.name!r} is defined inside a function ({node.component.reference}), "
                 f"where no worker can import it. Move it to module level.",
+            )
+        elif not is_importable(node.component):
+            yield (
+                node,
+                f"Component {node.component.name!r} is known to a worker as {node.component.reference}, and what "
+                f"stands there is no component. Write @component above the function: component(function) under another "
+                f"name can't be imported.",
             )
 
 
@@ -168,6 +175,9 @@ def _parameter_problem(value: object, port: ParameterSpec) -> str | None:
             f"takes JSON values, got {error}. Pass numbers, text, lists, dicts or dataclasses; name code as "
             f"'module:function' or a module file"
         )
+    odd = parameters.not_finite(plain)
+    if odd is not None:
+        return f"takes finite numbers, got {odd}: a plan is JSON, which has no others. Pass None or text"
     if port.kind == "json" and not parameters.has_tokens(plain):
         return _unfit(plain, port)
     if port.kind in ("path", "module", "files") and not isinstance(plain, str | dict | list):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import importlib.metadata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -168,6 +168,14 @@ class RunResult:
                 f"Run {self.id} has no step {step!r}.{nearest(step, self.steps)} It has: {listing(self.steps)}."
             )
         return self.steps[step]
+
+    def __iter__(self) -> Iterator[StepResult]:
+        """Yield the results of the steps, in the order in which they ended."""
+        return iter(self.steps.values())
+
+    def __repr__(self) -> str:
+        """Return one line: the steps are to be asked for."""
+        return f"<run {self.id} of {self.pipeline!r}: {self.state}, {len(self.steps)} steps in {self.seconds:.2f} s>"
 
     def _repr_html_(self) -> str:
         """Return the table of steps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -125,6 +126,11 @@ def _properties(task: Task, name: str, properties: Mapping[str, Any]) -> dict[st
             f"{task.step} sets {name}.properties[{key!r}] to {sizes[key] / 1e6:,.1f} MB: a property is kept in the "
             f"metadata store, so it takes {LARGEST_VALUE / 1e6:.0f} MB at most. Write it into {name}.path instead."
         )
+    for odd in (each for each, value in plain.items() if parameters.not_finite(value) is not None):
+        logging.getLogger(__name__).warning(
+            "%s.properties[%r] holds %s, which JSON can't carry: None is recorded in its place.",
+            name, odd, parameters.not_finite(plain[odd]),
+        )  # fmt: skip
     return plain
 
 

@@ -185,6 +185,24 @@ def test_wrong_use_runs_nothing(toy: Shell, arguments: tuple[str, ...], message:
     assert not list((toy.folder / ".penstock").glob("runs/*"))
 
 
+@pytest.mark.parametrize("name", ["zzz", "abcdefgh"])
+def test_resume_of_an_unknown_run_names_the_latest(name: str, toy: Shell):
+    first = toy("run", "pipeline.py", "--json").json()["id"]
+
+    said = toy("run", "pipeline.py", "--resume", name)
+
+    assert said.code == 6
+    assert f"There is no run '{name}' in {toy.folder}/.penstock." in said.err
+    assert f"Latest runs: {first[-8:]}." in said.err
+
+
+def test_step_is_offered_whatever_the_case(toy: Shell):
+    said = toy("run", "pipeline.py", "--only", "TRAIN")
+
+    assert said.code == 64
+    assert "has no step 'TRAIN'. Did you mean 'train'?" in said.err
+
+
 def test_json_is_the_only_thing_on_stdout(toy: Shell):
     said = toy("run", "pipeline.py", "--json")
 

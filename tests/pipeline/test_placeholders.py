@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from penstock.pipeline import Secret, WiringError, parameters
+from penstock.pipeline import Secret, WiringError, parameters, pipeline
 from penstock.pipeline.channel import Channel, RunParameter
 from penstock.pipeline.plan import Binding
 from tests.pipeline.sample_components import Bound, ExampleGen, add, trainer
@@ -77,7 +77,8 @@ def test_operation_is_refused_with_its_repair(operation: str, promise: Any) -> N
     ("operation", "advice"),
     [
         (bool, "`if` or `bool()` can't work. Branch on it with `with when(x.value == ...):`."),
-        (lambda p: p > 1, "comparison can't work. Branch on it with `with when(x.value > ...):`."),
+        (lambda p: p > 1, "comparison can't work. Compare its value, in a condition: `with when(epochs.value > "
+         "...):`."),
         (iter, "iteration can't work. Loop over it with `with for_each(x) as item:`, or pass it whole."),
         (lambda p: p + 1, "arithmetic can't work. Compute it inside a component, or pass the computed value as a "
          "parameter."),
@@ -92,6 +93,35 @@ def test_refusal_says_what_to_do_instead(operation: Callable[[Any], object], adv
         operation(RunParameter("epochs", int))
 
     assert str(raised.value).endswith(advice)
+
+
+def test_comparison_of_a_channel_names_its_value(tmp_path: Path) -> None:
+    channel = trace(lambda: add(one=1), tmp_path).nodes[0].value
+
+    with pytest.raises(WiringError) as raised:
+        bool(channel > 0.3)
+
+    assert str(raised.value) == (
+        "Channel 'add.value' has no value while the pipeline is put together, so comparison can't work. Compare its "
+        "value, in a condition: `with when(add.value.value > ...):`."
+    )
+
+
+def test_refusal_inside_a_pipeline_names_its_line(tmp_path: Path) -> None:
+    def compares(epochs: int = 1):
+        """Compare what isn't there yet."""
+        if epochs > 3:
+            add(one=1)
+
+    line = compares.__code__.co_firstlineno + 2
+
+    with pytest.raises(WiringError) as raised:
+        pipeline(compares).compile()
+
+    assert str(raised.value) == (
+        f"test_placeholders.py:{line}: Run parameter 'epochs' has no value while the pipeline is put together, so "
+        "comparison can't work. Compare its value, in a condition: `with when(epochs.value > ...):`."
+    )
 
 
 def test_channel_in_an_f_string_is_refused(tmp_path: Path) -> None:

@@ -80,6 +80,13 @@ def test_typed_text_becomes_a_value_of_the_type(typed: str, value: Any, declared
     [
         ("epochs=ten", "Parameter 'epochs' of pipeline 'penguins' is of type integer, got 'ten'."),
         ("epochs=1.5", "Parameter 'epochs' of pipeline 'penguins' is of type integer, got 1.5."),
+        ("rate=1e999", "Parameter 'rate' of pipeline 'penguins' takes finite numbers, got inf."),
+        ("rate=nan", "Parameter 'rate' of pipeline 'penguins' takes finite numbers, got nan."),
+        ("rate=-inf", "Parameter 'rate' of pipeline 'penguins' takes finite numbers, got -inf."),
+        ('extra={"a": [NaN]}', "Parameter 'extra' of pipeline 'penguins' takes finite numbers, got nan."),
+        ("rate=fast", "Parameter 'rate' of pipeline 'penguins' is of type number, got 'fast'."),
+        ("RATE=1", "Pipeline 'penguins' has no parameter 'RATE'. Did you mean 'rate'? It takes: data, epochs, rate, "
+         "dry, label, limit, splits, size, window, extra."),
         ("epochs=true", "Parameter 'epochs' of pipeline 'penguins' is of type integer, got True."),
         ("dry=1", "Parameter 'dry' of pipeline 'penguins' is of type boolean, got 1."),
         ("limit=many", "Parameter 'limit' of pipeline 'penguins' is of type integer or null, got 'many'."),
@@ -99,6 +106,11 @@ def test_wrong_value_is_refused_with_its_repair(typed: str, message: str, declar
         declared.resolve({"data": "x", **declared.parse([typed])})
 
     assert str(raised.value) == message
+
+
+def test_number_that_is_none_is_refused_in_python_too(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ParameterError, match="'rate' of pipeline 'penguins' takes finite numbers, got nan"):
+        penguins.run(data="x", rate=float("nan"), root=tmp_path)
 
 
 def test_missing_value_says_how_to_pass_it(declared: RunParameters) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from penstock.artifacts import Model, Schema
-from penstock.pipeline import Importer, Secret, WiringError, component
+from penstock.pipeline import Importer, Secret, WiringError, component, when
 from penstock.pipeline.rules import RULES, check
 from tests.pipeline.sample_components import (
     Evaluator,
@@ -154,6 +154,26 @@ def unusable_id():
     gen(id="a/b")
 
 
+def plain() -> int:
+    return 1
+
+
+renamed = component(plain)
+
+
+def component_under_another_name():
+    renamed()
+
+
+def number_that_json_can_not_carry():
+    trainer(examples=gen().examples, module_file="model.py", config={"rates": [float("inf")]})
+
+
+def number_compared_with_text():
+    with when(add(one=1).value.value > "3"):
+        gen()
+
+
 def nested_component():
     @component
     def inner() -> None: ...
@@ -238,6 +258,13 @@ MESSAGES: dict[Callable[[], None], str] = {
     unusable_id: "ExampleGen(id='a/b') has an unusable id. Use letters, digits, '-', '_' and '.'.",
     nested_component: "Component 'inner' is defined inside a function (tests.pipeline.test_wrong_wiring:"
     "nested_component.<locals>.inner), where no worker can import it. Move it to module level.",
+    component_under_another_name: "Component 'plain' is known to a worker as tests.pipeline.test_wrong_wiring:plain, "
+    "and what stands there is no component. Write @component above the function: component(function) under another "
+    "name can't be imported.",
+    number_that_json_can_not_carry: "Trainer(config=...) takes finite numbers, got inf: a plan is JSON, which has no "
+    "others. Pass None or text.",
+    number_compared_with_text: "when(): 'add.value' is of type int, and is compared with '3', a str. Compare it with a "
+    "value of its own type.",
     cycle: "These nodes wait for each other: first -> second -> first. Remove one of the orderings.",
     node_of_another_pipeline: "Trainer() refers to 'ExampleGen', a node of another pipeline.",
     foreign_order: "add(): after= takes nodes, got 'gen'.",

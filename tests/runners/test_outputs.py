@@ -174,6 +174,17 @@ def test_value_of_the_largest_size_is_recorded(project: Project) -> None:
     assert result["bad"].values == {"value": "x" * 999_998}
 
 
+def test_property_that_json_can_not_carry_is_none_with_a_word_in_the_log(project: Project) -> None:
+    written(project, "put(out)\nout.properties['loss'] = float('nan')")
+
+    result = project.run(workers=1)
+
+    assert result["bad"].out.properties["loss"] is None
+    assert "out.properties['loss'] holds nan, which JSON can't carry: None is recorded in its place." in project.log(
+        result, "bad"
+    )
+
+
 def test_two_complaints_about_a_step_read_as_two_sentences(project: Project) -> None:
     written(project, "open(os.path.dirname(out.path) + '/left', 'w').close()")
 

@@ -40,6 +40,15 @@ def test_outputs_and_values_of_a_step_are_attributes_of_its_result(project: Proj
     assert run["count"].values == {"value": 2}
 
 
+def test_result_of_a_run_is_a_line_and_yields_its_steps(project: Project):
+    project.write(STEPS)
+
+    run = project.run()
+
+    assert [step.id for step in run] == list(run.steps)
+    assert repr(run).startswith(f"<run {run.id} of 'wired': FAILED, {len(run.steps)} steps in ")
+
+
 def test_unknown_steps_and_outputs_name_the_nearest(project: Project):
     project.write(STEPS)
     run = project.run()
