@@ -16,6 +16,7 @@ from collections import Counter
 from contextlib import suppress
 
 import psutil
+import pytest
 
 from penstock.metadata.store import MlmdStore
 from penstock.runners import integrity
@@ -75,6 +76,7 @@ def fsck(project: Project) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+@pytest.mark.timeout(60 + 15 * RUNS)
 def test_killed_runs_end_with_the_same_artifacts_and_nothing_complete_runs_twice(project: Project) -> None:
     project.write(PIPELINE)
     choose = random.Random(SEED)
