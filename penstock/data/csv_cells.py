@@ -29,7 +29,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _DIGIT_0, _DOT, _LOWER_E, _UPPER_E, _MINUS, _PLUS = (ord(c) for c in "0.eE-+")
-_MAY_BEGIN_CODE = np.isin(np.arange(256), [_PLUS, _MINUS, _DIGIT_0])
 _IS_BLANK = np.isin(np.arange(256), [ord(" "), ord("\t")])
 _PROBE = 64
 _INTEGER = r"^-?[0-9]+$"
@@ -170,16 +169,16 @@ def _cast(texts: pa.StringArray, target: pa.DataType) -> pa.Array | None:
 def _has_code(texts: pa.StringArray) -> bool:
     """Whether a number is written like a code: with a leading zero, a plus sign, or as hexadecimal."""
     data, starts, ends = _bytes_of(texts)
-    suspects = np.flatnonzero(_MAY_BEGIN_CODE[data[starts]])
-    if not len(suspects):
-        return False
-    starts, ends = starts[suspects], ends[suspects]
     first = data[starts]
     if np.any(first == _PLUS):
         return True
-    digits = starts + (first == _MINUS)
-    zero = digits[(data[np.minimum(digits, ends - 1)] == _DIGIT_0) & (ends - digits > 1)]
-    following = data[zero + 1]
+    negative = first == _MINUS
+    if negative.any():
+        starts = starts + negative
+        first = data[np.minimum(starts, ends - 1)]
+    zeros = np.flatnonzero(first == _DIGIT_0)
+    digits = starts[zeros]
+    following = data[digits[ends[zeros] - digits > 1] + 1]
     return not np.all((following == _DOT) | (following == _LOWER_E) | (following == _UPPER_E))
 
 
