@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import psutil
 import pytest
 
 from penstock.metadata.store import MlmdStore
+from penstock.pipeline.task import Task, encode
 from tests.runners.conftest import Project
 
 
@@ -290,3 +293,24 @@ def test_interrupted_run_publishes_what_became_of_its_steps(project: Project) ->
     project.write("@pipeline\ndef wired():\n    make()\n")
     assert project.states(project.run()) == {"make": "CACHED"}
     project.assert_clean()
+
+
+def test_worker_ends_quietly_when_its_scheduler_leaves_a_message_unread(project: Project) -> None:
+    project.write("@component\ndef nothing() -> None:\n    pass\n")
+    staging = project.root / "staging"
+    staging.mkdir(parents=True)
+    task = Task(
+        run="RUN", pipeline="p", step="nothing", execution="EXE", attempt=1, component="steps:nothing",
+        staging=str(staging), code_root=str(project.folder), log=str(project.root / "nothing.log"), seed=1,
+    )  # fmt: skip
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-m", "penstock.runners.worker", str(theirs.fileno())]
+    process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE)
+    theirs.close()
+    ours.sendall(encode(task) + b"\n")
+    assert ours.recv(1, socket.MSG_PEEK), "it has said something, which stays unread"
+
+    ours.close()  # resets the connection
+    _, said = process.communicate(timeout=60)
+
+    assert said == b""
