@@ -9,10 +9,12 @@ from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 from penstock.artifacts import ExampleAnomalies, ExampleStatistics, Schema
 from penstock.components import CustomRule, ExampleValidator, StatsOptions
 from penstock.components.validation.dataset_statistics import describe_table
+from penstock.components.validation.rule_language import FUNCTIONS as FUNCTIONS_OF_THE_LANGUAGE
 from penstock.components.validation.rule_language import evaluate
+from penstock.components.validation.rule_syntax import ONE_ARGUMENT
 from penstock.components.validation.schema_inference import infer_schema
 from penstock.data import protos
-from penstock.pipeline import GateFailed, ModuleFile, ParameterError, UserCodeError
+from penstock.pipeline import GateFailed, ModuleFile, ParameterError, UserCodeError, WiringError
 
 TRIPS = pa.table(
     {
@@ -101,24 +103,44 @@ def test_rules_hold_or_not(rule, holds):
     ("rule", "told"),
     [
         ("mean(fare", "is no expression"),
-        ("mean(fares) < 5", "names the feature 'fares', which the statistics don't have. Did you mean 'fare'?"),
         ("maen(fare) < 5", "calls 'maen', which there isn't. Did you mean 'mean'?"),
-        ("mean(payment) < 5", "there is no mean of 'payment', which is described as STRING"),
-        ("fare < 5", "names 'fare' by itself; only num_examples stands so. For a feature's figure: 'mean(fare)'"),
-        ("mean(fare)", "is 8.0, which is neither true nor false. Compare it"),
-        ("'a' < 5", "reckons with 'a', which is no number"),
-        ("mean(fare) < 9 * 'a'", "reckons with 'a', which is no number"),
+        ("mean(fare)", "The rule 'mean(fare)' is neither true nor false. Compare it"),
         ("[1] < 5", "uses List, which the language of rules doesn't have. Use a function"),
-        ("mean(fare, 2) < 5", "mean takes 1 arguments, got 2"),
-        ("quantile(fare, 0.55) < 5", "hold quantiles in 10 equal steps, so 0.55 can't be told"),
+        ("mean(fare, 2) < 5", "mean takes 1 argument, got 2"),
+        ("quantile(fare) < 5", "quantile takes 2 arguments, got 1"),
         ("__import__('os').system('true') < 5", "calls"),
+        ("(" * 500 + "1" + ")" * 500 + " < 2", "(((…' is no expression"),
+        ("-" * 100_000 + "1 < 2", "---…' is no expression"),
     ],
 )
-def test_what_is_no_rule_is_refused(rule, told):
+def test_what_is_no_rule_is_refused_while_the_pipeline_is_put_together(rule, told):
+    with pytest.raises(WiringError) as refused:
+        CustomRule(rule)
+
+    assert told in str(refused.value)
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("mean(fares) < 5", "names the feature 'fares', which the statistics don't have. Did you mean 'fare'?"),
+        ("mean(payment) < 5", "there is no mean of 'payment', which is described as STRING"),
+        ("fare < 5", "names 'fare' by itself; only num_examples stands so. For a feature's figure: 'mean(fare)'"),
+        ("'a' < 5", "reckons with 'a', which is no number"),
+        ("mean(fare) < 9 * 'a'", "reckons with 'a', which is no number"),
+        ("quantile(fare, 0.55) < 5", "hold quantiles in 10 equal steps, so 0.55 can't be told"),
+    ],
+)
+def test_what_can_not_be_asked_of_the_statistics_is_refused(rule, told):
     with pytest.raises(ParameterError) as refused:
         evaluate(rule, DATASET, None)
 
     assert told in str(refused.value)
+
+
+def test_every_figure_of_the_language_is_known_by_its_name():
+    assert tuple(FUNCTIONS_OF_THE_LANGUAGE) == ONE_ARGUMENT
 
 
 @settings(max_examples=300)
@@ -126,7 +148,7 @@ def test_what_is_no_rule_is_refused(rule, told):
 def test_any_text_is_a_rule_or_refused(text):
     try:
         holds = evaluate(text, DATASET, None).holds
-    except ParameterError:
+    except (ParameterError, WiringError):
         return
 
     assert holds in (True, False)
@@ -177,12 +199,12 @@ def test_a_rule_compares_with_the_previous_span(validator):
         validator([rule], previous=pa.table({"fare": [5.0]}))
 
 
-def test_without_a_previous_span_such_a_rule_is_told_as_unchecked(validator, caplog):
-    validator(["num_examples > previous(num_examples)"])
+def test_without_a_previous_span_such_a_rule_is_recorded_as_unchecked(validator, caplog):
+    proto = validator(["num_examples > previous(num_examples)"])
 
-    assert (
-        "the rule 'num_examples > previous(num_examples)' was not checked, without previous_statistics" in caplog.text
-    )
+    assert "Rule not checked: The rule 'num_examples > previous(num_examples)' compares with previous" in caplog.text
+    (reason,) = proto.dataset_anomaly_info.reason
+    assert (proto.dataset_anomaly_info.severity, reason.short_description) == (AnomalyInfo.WARNING, "Rule not checked")
 
 
 def test_a_function_says_what_is_wrong(validator, functions):

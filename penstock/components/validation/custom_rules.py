@@ -13,21 +13,20 @@ from penstock.components.validation.comparators import References
 from penstock.components.validation.draft import Finding
 from penstock.components.validation.feature_view import dataset_of, is_weighted
 from penstock.components.validation.rule_config import CustomRule
-from penstock.components.validation.rule_language import evaluate, parse
+from penstock.components.validation.rule_language import Evaluation, evaluate
 from penstock.pipeline import ModuleFile, ParameterError, UserCodeError
 from penstock.pipeline.errors import listing, nearest
 
 
 def check_rules(rules: Sequence[CustomRule], module_file: ModuleFile | None) -> None:
-    """Check the rules before any statistics are looked at.
+    """Check that functions are there, before any statistics are looked at; expressions check themselves.
 
     Raises:
-        ParameterError: One is neither an expression nor a function.
+        ParameterError: One is a function of no file, or of another.
         UserCodeError: The module file has no such function.
     """
     for rule in rules:
         if not rule.is_function:
-            parse(rule.rule)
             continue
         module, _, function = rule.rule.partition(":")
         if module_file is None:
@@ -67,8 +66,10 @@ def apply_rules(
         if rule.is_function:
             found = list(_by_function(rule, dataset, module_file))
         else:
-            found, notes = _by_expression(rule, dataset, previous)
-            validation = replace(validation, notes=(*validation.notes, *notes))
+            outcome = evaluate(rule.rule, dataset, previous, is_weighted(dataset))
+            if outcome.skipped:
+                validation = with_finding(validation, "", _unchecked(rule), AnomalyInfo.WARNING)
+            found = _by_expression(rule, outcome)
         for feature, finding in found:
             validation = with_finding(validation, feature, finding, AnomalyInfo.Severity.Value(rule.severity))
     return validation
@@ -104,16 +105,20 @@ def _dataset(statistics: DatasetFeatureStatisticsList, rule: CustomRule) -> Data
     return statistics.datasets[known.index(rule.slice)]
 
 
-def _by_expression(
-    rule: CustomRule, dataset: DatasetFeatureStatistics, previous: DatasetFeatureStatistics | None
-) -> tuple[list[tuple[str, Finding]], list[str]]:
-    outcome = evaluate(rule.rule, dataset, previous, is_weighted(dataset))
-    if outcome.skipped:
-        return [], [f"the rule {rule.rule!r} was not checked, without previous_statistics."]
-    if outcome.holds:
-        return [], []
+def _by_expression(rule: CustomRule, outcome: Evaluation) -> list[tuple[str, Finding]]:
+    if outcome.skipped or outcome.holds:
+        return []
     told = _told(rule, f"Query: {rule.rule}", ", ".join(outcome.figures))
-    return [(outcome.features[0] if outcome.features else "", told)], []
+    return [(outcome.features[0] if outcome.features else "", told)]
+
+
+def _unchecked(rule: CustomRule) -> Finding:
+    """Return what stands in the anomalies of a first run, or where nothing is wired: silence would look like a pass."""
+    told = (
+        f"The rule {rule.rule!r} compares with previous statistics, and there are none. Pass them: "
+        f"ExampleValidator(previous_statistics=...)."
+    )
+    return Finding(AnomalyInfo.CUSTOM_VALIDATION, "Rule not checked", told)
 
 
 def _by_function(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from penstock.components.validation.rule_syntax import parse
+
 
 @dataclass(frozen=True)
 class CustomRule:
@@ -19,6 +21,9 @@ class CustomRule:
         severity: "ERROR" stops a gate, "WARNING" is only told.
         slice: The slice that it is about, such as "payment_type_Cash"; by default all examples.
         environment: The environment that it holds in; by default every one.
+
+    Raises:
+        WiringError: The rule is neither a function nor an expression of the language.
     """
 
     rule: str
@@ -26,6 +31,11 @@ class CustomRule:
     severity: Literal["ERROR", "WARNING"] = "ERROR"
     slice: str = ""
     environment: str = ""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without statistics; what is a run parameter is checked when its value is known."""
+        if isinstance(self.rule, str) and not self.is_function:
+            parse(self.rule)
 
     @property
     def is_function(self) -> bool:

@@ -1,15 +1,8 @@
-"""Custom rules as expressions over statistics, such as "mean(fare) < 50 and missing_fraction(company) <= 0.1".
-
-The language is small: numbers, strings, the functions of `FUNCTIONS` over features, `num_examples`, `previous(...)` for
-the same figure of the previous statistics, arithmetic, comparison, AND, OR, NOT, BETWEEN. SQL's `=` and `<>` are taken
-as well as `==` and `!=`.
-"""
+"""Custom rules evaluated on statistics, such as "mean(fare) < 50 and missing_fraction(company) <= 0.1"."""
 
 from __future__ import annotations
 
 import ast
-import operator
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,26 +10,9 @@ from typing import Any
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics, Histogram
 
 from penstock.components.validation.feature_view import FeatureView, examples_of, view_of, views
+from penstock.components.validation.rule_syntax import ARITHMETIC, COMPARISONS, TWO_ARGUMENTS, parse, shown
 from penstock.pipeline.errors import ParameterError, listing, nearest
 
-_KEYWORDS = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|\b(and|or|not)\b|<>|(?<![<>=!])=(?!=)""", re.I)
-_BETWEEN = re.compile(
-    r"(?P<what>[\w.]+\([^()]*\)|[\w.]+)\s+between\s+(?P<low>[^\s()]+)\s+and\s+(?P<high>[^\s()]+)", re.I
-)
-_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-}
-_ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
 Figure = float | None
 
 
@@ -76,11 +52,6 @@ FUNCTIONS: dict[str, Callable[[FeatureView], Figure]] = {
 }
 """Figures of a feature by name; None where its type has no such figure."""
 
-TWO_ARGUMENTS = ("frequency", "quantile", "custom", "correlation")
-"""`frequency(payment, "Cash")` is a value's share of all values, `quantile(fare, 0.9)` a quantile in tenths,
-`custom(fare, "share_of_round_fares")` a statistic of the user's, `correlation(fare, miles)` one of `cross_features`.
-"""
-
 
 @dataclass
 class Evaluation:
@@ -103,26 +74,6 @@ class _NoPreviousError(Exception):
     """An expression compares with previous statistics, and there are none."""
 
 
-def parse(rule: str) -> ast.expr:
-    """Read an expression.
-
-    Raises:
-        ParameterError: It isn't one of this language.
-    """
-    text = _BETWEEN.sub(r"(\g<low> <= \g<what> <= \g<high>)", rule)
-    text = _KEYWORDS.sub(_as_python, text)
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, OverflowError) as error:
-        told = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise ParameterError(
-            f"The rule {rule!r} is no expression: {told}. Write one such as 'mean(fare) < 50'."
-        ) from error
-    for node in ast.walk(tree):
-        _check(node, rule)
-    return tree
-
-
 def evaluate(
     rule: str, dataset: DatasetFeatureStatistics, previous: DatasetFeatureStatistics | None, by_weight: bool = False
 ) -> Evaluation:
@@ -135,7 +86,8 @@ def evaluate(
         by_weight: Whether counts are weights.
 
     Raises:
-        ParameterError: It isn't one of this language, or names a feature or a figure that there isn't.
+        WiringError: It isn't one of this language.
+        ParameterError: It names a feature or a figure that there isn't, or reckons with what is no number.
     """
     evaluator = _Evaluator(rule, dataset, previous, by_weight)
     tree = parse(rule)
@@ -147,56 +99,8 @@ def evaluate(
     except (ZeroDivisionError, OverflowError) as error:
         value = False
         evaluator.found.figures.append(f"no value: {error}")
-    if not isinstance(value, bool):
-        raise ParameterError(
-            f"The rule {rule!r} is {value!r}, which is neither true nor false. Compare it: '... < 50'."
-        )
-    evaluator.found.holds = value
+    evaluator.found.holds = bool(value)
     return evaluator.found
-
-
-def _as_python(match: re.Match[str]) -> str:
-    if match[1]:
-        return match[1]
-    return match[2].lower() if match[2] else {"<>": "!=", "=": "=="}[match[0]]
-
-
-_PLAIN = (
-    ast.BoolOp,
-    ast.And,
-    ast.Or,
-    ast.UnaryOp,
-    ast.Not,
-    ast.USub,
-    ast.Compare,
-    ast.BinOp,
-    ast.Call,
-    ast.Name,
-    ast.Load,
-    ast.Constant,
-    ast.Attribute,
-    *_COMPARISONS,
-    *_ARITHMETIC,
-)
-
-
-def _check(node: ast.AST, rule: str) -> None:
-    if not isinstance(node, _PLAIN):
-        raise ParameterError(
-            f"The rule {rule!r} uses {type(node).__name__}, which the language of rules doesn't have. Use a function: "
-            f"'module:function'."
-        )
-    if isinstance(node, ast.Call):
-        known = [*FUNCTIONS, *TWO_ARGUMENTS, "previous"]
-        name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
-        if name not in known:
-            raise ParameterError(
-                f"The rule {rule!r} calls {name!r}, which there isn't.{nearest(name, known)} There are: "
-                f"{', '.join(known)}."
-            )
-        expected = 2 if name in TWO_ARGUMENTS else 1
-        if len(node.args) != expected or node.keywords:
-            raise ParameterError(f"The rule {rule!r}: {name} takes {expected} arguments, got {len(node.args)}.")
 
 
 class _Evaluator:
@@ -204,7 +108,7 @@ class _Evaluator:
         self, rule: str, dataset: DatasetFeatureStatistics, previous: DatasetFeatureStatistics | None, by_weight: bool
     ) -> None:
         self.found = Evaluation()
-        self._rule, self._dataset, self._previous, self._by_weight = rule, dataset, previous, by_weight
+        self._rule, self._dataset, self._previous, self._by_weight = shown(rule), dataset, previous, by_weight
 
     def value(self, node: ast.expr, dataset: DatasetFeatureStatistics) -> Any:
         if isinstance(node, ast.Constant):
@@ -217,7 +121,7 @@ class _Evaluator:
             return not value if isinstance(node.op, ast.Not) else -self._number(value)
         if isinstance(node, ast.BinOp):
             left, right = (self._number(self.value(side, dataset)) for side in (node.left, node.right))
-            return _ARITHMETIC[type(node.op)](left, right)
+            return ARITHMETIC[type(node.op)](left, right)
         if isinstance(node, ast.Compare):
             return all(self._comparisons(node, dataset))
         if isinstance(node, ast.Call):
@@ -228,19 +132,19 @@ class _Evaluator:
         left = self._number(self.value(node.left, dataset))
         for sign, other in zip(node.ops, node.comparators, strict=True):
             right = self._number(self.value(other, dataset))
-            yield bool(_COMPARISONS[type(sign)](left, right))
+            yield bool(COMPARISONS[type(sign)](left, right))
             left = right
 
     def _number(self, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ParameterError(f"The rule {self._rule!r} reckons with {value!r}, which is no number.")
+            raise ParameterError(f"The rule {self._rule} reckons with {value!r}, which is no number.")
         return float(value)
 
     def _of_all(self, node: ast.expr, dataset: DatasetFeatureStatistics) -> float:
         name = ast.unparse(node)
         if name != "num_examples":
             raise ParameterError(
-                f"The rule {self._rule!r} names {name!r} by itself; only num_examples stands so. For a feature's "
+                f"The rule {self._rule} names {name!r} by itself; only num_examples stands so. For a feature's "
                 f"figure: 'mean({name})'."
             )
         return self._read(name, examples_of(dataset, self._by_weight), dataset)
@@ -256,7 +160,7 @@ class _Evaluator:
         if view is None:
             known = [each.name for each in views(dataset)]
             raise ParameterError(
-                f"The rule {self._rule!r} names the feature {feature!r}, which the statistics don't have."
+                f"The rule {self._rule} names the feature {feature!r}, which the statistics don't have."
                 f"{nearest(feature, known)} They have: {listing(known)}."
             )
         if feature not in self.found.features:
@@ -266,7 +170,7 @@ class _Evaluator:
         )
         if figure is None:
             raise ParameterError(
-                f"The rule {self._rule!r}: there is no {name} of {feature!r}, which is described as {view.type_name}."
+                f"The rule {self._rule}: there is no {name} of {feature!r}, which is described as {view.type_name}."
             )
         return self._read(ast.unparse(node), figure, dataset)
 
@@ -291,7 +195,7 @@ class _Evaluator:
         position = share * len(histogram.buckets)
         if not 0.0 <= share <= 1.0 or abs(position - round(position)) > 1e-9:
             raise ParameterError(
-                f"The rule {self._rule!r}: the statistics hold quantiles in {len(histogram.buckets)} equal steps, so "
+                f"The rule {self._rule}: the statistics hold quantiles in {len(histogram.buckets)} equal steps, so "
                 f"{share!r} can't be told. Make more with StatsOptions(num_quantiles_histogram_buckets=...)."
             )
         at = round(position)
@@ -302,7 +206,7 @@ class _Evaluator:
         if found is None or found.WhichOneof("val") != "num":
             known = [each.name for each in view.statistics.custom_stats if each.WhichOneof("val") == "num"]
             raise ParameterError(
-                f"The rule {self._rule!r} names {statistic!r}, which is no number that StatsOptions(custom_statistics="
+                f"The rule {self._rule} names {statistic!r}, which is no number that StatsOptions(custom_statistics="
                 f"...) has told of {view.name!r}.{nearest(statistic, known)} It has: {listing(known)}."
             )
         return float(found.num)
@@ -313,7 +217,7 @@ class _Evaluator:
             if names == {left, right} and cross.HasField("num_cross_stats"):
                 return float(cross.num_cross_stats.correlation)
         raise ParameterError(
-            f"The rule {self._rule!r}: the statistics hold no correlation of {left!r} and {right!r}. Ask for it: "
+            f"The rule {self._rule}: the statistics hold no correlation of {left!r} and {right!r}. Ask for it: "
             f"StatsOptions(cross_features=[[{left!r}, {right!r}]])."
         )
 
