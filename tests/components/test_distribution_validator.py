@@ -10,7 +10,7 @@ from penstock.artifacts import ExampleAnomalies, ExampleStatistics
 from penstock.components import DistributionValidator, DistributionValidatorConfig, FeatureComparator
 from penstock.components.validation.dataset_statistics import describe_table
 from penstock.data import protos
-from penstock.pipeline import DataError, GateFailed, WiringError
+from penstock.pipeline import DataError, GateFailed, ParameterError, WiringError
 
 NOW = pa.table({"fare": [5.0, 7.0, 9.0], "payment": ["Cash", "Cash", "Card"]})
 BEFORE = pa.table({"fare": [5.0, 7.0, 9.0], "payment": ["Cash", "Card", "Card"]})
@@ -78,11 +78,21 @@ def test_what_could_not_be_compared_is_an_anomaly(validate):
     assert anomalies.properties["blessed"] == {"train_train": 0}
 
 
-def test_a_feature_that_does_not_exist_is_told_with_the_nearest_name(validate):
+def test_a_feature_that_neither_side_has_is_a_mistake_of_the_config(validate):
     config = DistributionValidatorConfig([FeatureComparator("paymnt", infinity_norm=0.1)])
 
-    with pytest.raises(GateFailed, match=r"no feature 'paymnt'. Did you mean 'payment'\?"):
+    with pytest.raises(ParameterError) as refused:
         validate({"train": NOW}, {"train": NOW}, config)
+
+    assert str(refused.value) == (
+        "DistributionValidatorConfig(features=...) names 'paymnt', which neither the statistics nor the baseline have. "
+        "Did you mean 'payment'? They have: fare, payment."
+    )
+
+
+def test_a_feature_that_is_gone_is_refused_with_the_nearest_name(validate):
+    with pytest.raises(GateFailed, match=r"no feature 'payment'. Did you mean 'payments'\? \[STATS_NOT_AVAILABLE\]"):
+        validate({"train": NOW.rename_columns(["fare", "payments"])}, {"train": NOW})
 
 
 def test_the_number_of_examples_is_compared(validate):
@@ -118,3 +128,22 @@ def test_a_comparator_without_threshold_is_refused():
 def test_a_threshold_beyond_all_distances_is_refused():
     with pytest.raises(WiringError, match=r"infinity_norm=10\) is outside 0 to 1"):
         FeatureComparator("fare", infinity_norm=10)
+
+
+PAYMENT = FeatureComparator("payment", infinity_norm=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({}, "DistributionValidatorConfig() compares nothing: name features="),
+        ({"features": [PAYMENT, PAYMENT]}, "compares 'payment' 2 times. Write one FeatureComparator with all"),
+        ({"min_num_examples_fraction": 2.0, "max_num_examples_fraction": 1.0}, "lets no number of examples pass"),
+        ({"min_num_examples_fraction": -1.0}, "(min_num_examples_fraction=-1) is no multiple of the baseline's"),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_refused(arguments, told):
+    with pytest.raises(WiringError) as refused:
+        DistributionValidatorConfig(**arguments)
+
+    assert told in str(refused.value)

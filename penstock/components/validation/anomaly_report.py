@@ -122,7 +122,7 @@ def _evidence(anomaly: Anomaly) -> str:
     for finding in anomaly.findings[:_MAX_FINDINGS]:
         evidence = (finding.brief or finding.long).removesuffix(".")
         cut = evidence if len(evidence) <= _MAX_EVIDENCE else evidence[: _MAX_EVIDENCE - 1] + "…"
-        told.append(f"{finding.short.removesuffix('.')}: {cut}.")
+        told.append(f"{finding.short.removesuffix('.')}: {cut}{'' if cut.endswith('?') else '.'}")
     return " ".join(told)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
-from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
+from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics, DatasetFeatureStatisticsList
 
 from penstock.components.validation.anomalies import Anomaly, Validation
 from penstock.components.validation.comparators import References, compare
@@ -14,7 +14,7 @@ from penstock.components.validation.dataset_rules import examine_dataset
 from penstock.components.validation.distribution_config import DistributionValidatorConfig, FeatureComparator
 from penstock.components.validation.draft import Finding
 from penstock.components.validation.feature_view import dataset_of, is_weighted, view_of, views
-from penstock.pipeline import DataError
+from penstock.pipeline import DataError, ParameterError
 from penstock.pipeline.errors import listing, nearest
 
 _UNCOMPARED = (
@@ -66,8 +66,12 @@ def compare_distributions(
     """Compare one split with one of the baseline.
 
     A feature that could not be compared is an anomaly of its own: nothing that was asked for is passed over.
+
+    Raises:
+        ParameterError: The config names a feature that neither side has.
     """
     dataset, reference = dataset_of(statistics), References(previous=dataset_of(baseline))
+    _check_names(config, dataset, dataset_of(baseline))
     if not dataset.num_examples:
         return Validation(_schema_of(config), no_data=True)
     anomalies, measured = [], []
@@ -96,6 +100,18 @@ def compare_distributions(
 def blessed(validations: Mapping[str, Validation]) -> dict[str, int]:
     """Return TFX's verdict by pair: 1 where nothing was found, else 0."""
     return {pair: int(not (each.features or each.dataset or each.no_data)) for pair, each in validations.items()}
+
+
+def _check_names(
+    config: DistributionValidatorConfig, dataset: DatasetFeatureStatistics, baseline: DatasetFeatureStatistics
+) -> None:
+    known = list(dict.fromkeys(view.name for side in (dataset, baseline) for view in views(side)))
+    for entry in config.features:
+        if entry.feature not in known:
+            raise ParameterError(
+                f"DistributionValidatorConfig(features=...) names {entry.feature!r}, which neither the statistics nor "
+                f"the baseline have.{nearest(entry.feature, known)} They have: {listing(known)}."
+            )
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
