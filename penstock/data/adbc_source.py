@@ -35,15 +35,25 @@ class AdbcRows(QueryRows):
     def batches(self, query: str) -> Iterator[pa.RecordBatch]:
         """Yields the result as the driver gives it; PostgreSQL's NUMERIC and UUID as examples have them."""
         with self._connected() as connection, connection.cursor() as cursor:
-            try:
-                if self._database == "sqlite":
-                    cursor.adbc_statement.set_options(**{_TYPES_BY_ROWS: _BATCH_ROWS})
-                cursor.execute(query)
-                reader = cursor.fetch_record_batch()
-            except connection.Error as error:
-                raise self.refused(error) from None
+            reader = self._executed(connection, cursor, query)
             check_names(reader.schema.names)
             yield from self._read(reader)
+
+    def names(self, query: str) -> list[str]:
+        """Returns the columns of a query."""
+        with self._connected() as connection, connection.cursor() as cursor:
+            return list(self._executed(connection, cursor, query).schema.names)
+
+    def _executed(self, connection: Any, cursor: Any, query: str) -> Any:
+        try:
+            if self._database == "sqlite":
+                cursor.adbc_statement.set_options(**{_TYPES_BY_ROWS: _BATCH_ROWS})
+            else:
+                cursor.execute("SET TRANSACTION READ ONLY")
+            cursor.execute(query)
+            return cursor.fetch_record_batch()
+        except connection.Error as error:
+            raise self.refused(error) from None
 
     def quoted(self, column: str) -> str:
         """Returns a column's name in the quotes of standard SQL."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from penstock.data.errors import shortened
 from penstock.data.query_spans import check_span, day_of, spanned
+from penstock.data.query_text import check_reads
 from penstock.data.row_filter import RowFilter, columns_needed
 
 _TABLE = re.compile(r"(?:(?P<project>[^`\s]+)[.:])?(?P<dataset>\w+)\.(?P<table>[-\w$]+)")
@@ -44,6 +45,7 @@ class BigQueryRead:
         if self.table:
             self._check_table()
         else:
+            check_reads(self.query)
             check_span(self.query, self.span)
         for name in (*(self.columns or ()), self.span_column or ""):
             _quoted(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,14 @@ class QueryRows(TypedSource):
     def quoted(self, column: str) -> str:
         """Returns a column's name as the database wants it."""
 
+    @abstractmethod
+    def names(self, query: str) -> list[str]:
+        """Returns the columns of a query.
+
+        Raises:
+            DataFormatError: The database can't be reached or refuses the query.
+        """
+
     def ranges(self) -> list[SourceRange]:
         """Returns the partitions: equal steps between the least and the greatest value of the column.
 
@@ -74,17 +83,32 @@ class QueryRows(TypedSource):
     def _bounds(self, column: str) -> tuple[int, int]:
         name = self.quoted(column)
         bounds = f"SELECT min({name}) AS least, max({name}) AS greatest FROM ({self._query}) AS penstock_rows"  # noqa: S608
-        row = next(batch for batch in self.batches(bounds) if batch.num_rows).to_pylist()[0]
+        try:
+            row = next(batch for batch in self.batches(bounds) if batch.num_rows).to_pylist()[0]
+        except DataFormatError:
+            self._check_column(column)
+            raise
         least, greatest = row.values()
         if least is None:
             raise NoDataError(f"The query returns no row with a {column!r}: {shortened(self.query, 80)}.")
         if not all(isinstance(each, int) for each in (least, greatest)):
+            self._check_column(column)  # SQLite takes the name of a column that isn't there for a text
             raise UnsupportedDataError(
                 f"partition_column={column!r} must hold whole numbers, it holds {type(least).__name__}. "
                 "Name another column, or leave it out.",
                 column=column,
             )
         return least, greatest
+
+    def _check_column(self, column: str) -> None:
+        names = self.names(f"SELECT * FROM ({self._query}) AS penstock_rows WHERE 1 = 0")  # noqa: S608
+        if column.casefold() not in map(str.casefold, names):
+            near = difflib.get_close_matches(column, names, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise DataFormatError(
+                f"partition_column={column!r} is no column of the query.{hint} Its columns: {', '.join(names)}.",
+                column=column,
+            )
 
     def placed(self, range_: SourceRange) -> Iterator[Placed]:
         """Yields the rows of a partition.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import os
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 _FIRST_ROWS, _MOST_ROWS = 64, 8192
 _BATCH_BYTES = 8 << 20
+_READ_ONLY = {
+    "sqlite": "PRAGMA query_only = ON",
+    "postgresql": "SET TRANSACTION READ ONLY",
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+    "mariadb": "SET SESSION TRANSACTION READ ONLY",
+    "oracle": "SET TRANSACTION READ ONLY",
+}
+"""What keeps a query from changing the database, by SQLAlchemy's name of it."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,8 @@ class SqlRows(QueryRows):
         """Yields the result; rows with long values come in smaller batches."""
         with self._connected() as connection:
             result = self._executed(connection, query)
+            if not result.returns_rows:
+                raise self.refused("it returns no rows, so it is no SELECT; what it did is rolled back")
             names = list(result.keys())
             check_names(names)
             done, size = 0, _FIRST_ROWS
@@ -47,6 +58,11 @@ class SqlRows(QueryRows):
         dialect = sqlalchemy.make_url(self.url).get_dialect()()
         return str(dialect.identifier_preparer.quote(column))
 
+    def names(self, query: str) -> list[str]:
+        """Returns the columns of a query."""
+        with self._connected() as connection:
+            return list(self._executed(connection, query).keys())
+
     def _connected(self) -> sqlalchemy.Connection:
         import sqlalchemy
         from sqlalchemy import exc
@@ -57,7 +73,12 @@ class SqlRows(QueryRows):
                 url = url.set(password=self.password.value)
             if url.drivername.startswith("postgresql+psycopg"):
                 url = url.update_query_dict({"connect_timeout": str(query_rows.CONNECT_SECONDS), **url.query})
-            return sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).connect()
+            if url.get_backend_name() == "sqlite":
+                self._check_file(url.database)
+            connection = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).connect()
+            if (statement := _READ_ONLY.get(connection.dialect.name)) is not None:
+                connection.exec_driver_sql(statement)
+            return connection
         except (exc.NoSuchModuleError, ModuleNotFoundError) as error:
             raise DataFormatError(f"{self.url}: there is no driver for it here: {error}. Install it.") from error
         except exc.ArgumentError as error:
@@ -67,6 +88,11 @@ class SqlRows(QueryRows):
             ) from error
         except exc.DBAPIError as error:
             raise self.unreachable(error.orig) from None
+
+    def _check_file(self, path: str | None) -> None:
+        """Refuses a file that isn't there, which SQLite would make."""
+        if path and path != ":memory:" and not path.startswith("file:") and not os.path.isfile(path):
+            raise self.unreachable(f"there is no file {path}")
 
     def _executed(self, connection: sqlalchemy.Connection, query: str) -> Any:
         import sqlalchemy

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from penstock.pipeline.errors import PenstockError, UserCodeError, listing, nearest
+from penstock.pipeline.errors import ParameterError, UserCodeError, listing, nearest
 
 T = TypeVar("T")
 
@@ -70,12 +70,12 @@ class Secret:
         """The secret itself.
 
         Raises:
-            PenstockError: The environment variable isn't set.
+            ParameterError: The environment variable isn't set.
         """
         try:
             return os.environ[self.name]
         except KeyError:
-            raise PenstockError(
+            raise ParameterError(
                 f"Secret({self.name!r}) needs the environment variable {self.name}, and it isn't set here. "
                 f"Set it where the pipeline is started."
             ) from None

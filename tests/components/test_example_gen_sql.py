@@ -21,8 +21,9 @@ from penstock.components.ingestion.parquet_example_gen import ParquetExampleGen
 from penstock.components.ingestion.sql_example_gen import SqlExampleGen, check_parameters
 from penstock.data import examples, query_rows
 from penstock.data.adbc_source import AdbcRows
+from penstock.data.errors import DataFormatError
 from penstock.data.sql_source import SqlRows
-from penstock.pipeline import Beam, DataError, ParameterError, PenstockError, Secret
+from penstock.pipeline import Beam, DataError, ParameterError, Secret
 from tests.components.conftest import rows_of
 from tests.components.test_example_gen_parquet import trips
 
@@ -150,23 +151,68 @@ def test_what_is_wrong_with_a_query_is_named(ingest, sqlite, query, parameters, 
 
 
 @pytest.mark.parametrize(
-    ("scheme", "said"), [("sqlite", "unable to open database file"), ("sqlite+adbc", "there is no file {path}")]
+    ("partition_column", "message"),
+    [
+        (
+            "idd",
+            "partition_column='idd' is no column of the query. Did you mean 'id'? Its columns: id, taxi, fare, miles.",
+        ),
+        ("nowhere", "partition_column='nowhere' is no column of the query. Its columns: id, taxi, fare, miles."),
+    ],
 )
-def test_unreachable_database_is_named(ingest, tmp_path, scheme, said):
-    path = tmp_path / "no/such/folder.db"
+def test_a_partition_column_that_is_not_there_is_named(ingest, sqlite, partition_column, message):
+    with pytest.raises(DataError) as caught:
+        ingest(sqlite, "SELECT * FROM trips", partition_column=partition_column)
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM trips WHERE id >= 0", "DROP TABLE trips"])
+def test_a_statement_that_changes_a_file_is_refused_and_changes_nothing(sqlite, statement):
+    rows = SqlRows if "adbc" not in sqlite else AdbcRows
+
+    with pytest.raises(DataFormatError, match=r"The database refuses the query .*readonly"):
+        list(rows(sqlite, statement).batches(statement))
+
+    (counted,) = rows(sqlite, "").batches("SELECT count(*) AS rows FROM trips")
+    assert counted.to_pylist() == [{"rows": 400}]
+
+
+def test_a_statement_without_rows_is_no_select(sqlite):
+    statement = "PRAGMA case_sensitive_like = ON"
+
+    with pytest.raises(DataFormatError, match="it returns no rows, so it is no SELECT"):
+        list(SqlRows(sqlite.replace("+adbc", ""), statement).batches(statement))
+
+
+def test_a_server_is_read_in_a_transaction_that_changes_nothing(server, monkeypatch):
+    monkeypatch.setenv("WORD", PASSWORD)
+    rows = (AdbcRows if "adbc" in server else SqlRows)(server, "", Secret("WORD"))
+
+    with pytest.raises(DataFormatError, match="The database refuses the query"):
+        list(rows.batches("CREATE TABLE penstock_made (a int)"))
+
+    asked = "SELECT current_setting('transaction_read_only') AS only, to_regclass('penstock_made') IS NULL AS none"
+    assert next(rows.batches(asked)).to_pylist() == [{"only": "on", "none": True}]
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "sqlite+adbc"])
+def test_unreachable_database_is_named_and_none_is_made(ingest, tmp_path, scheme):
+    path = tmp_path / "typo.db"
 
     with pytest.raises(DataError) as caught:
         ingest(f"{scheme}:///{path}", "SELECT 1")
 
     assert str(caught.value) == (
-        f"{scheme}:///{path} can't be reached or refuses the credentials: '{said.format(path=path)}'. Check host, "
+        f"{scheme}:///{path} can't be reached or refuses the credentials: 'there is no file {path}'. Check host, "
         "database, user and the password's secret."
     )
+    assert not path.exists()
 
 
-def test_values_of_two_types_name_the_row(ingest, tmp_path):
+def test_values_of_two_types_name_the_row(ingest):
     with pytest.raises(DataError) as caught:
-        ingest(f"sqlite:///{tmp_path}/t.db", "SELECT 1 AS a UNION ALL SELECT 'x'")
+        ingest("sqlite://", "SELECT 1 AS a UNION ALL SELECT 'x'")
 
     assert str(caught.value) == (
         "Row 2 of the query: column 'a' holds text ('x'), and an integer ('1') before. Cast the column in the query."
@@ -213,6 +259,11 @@ def test_a_database_without_a_driver_is_named(ingest, connection, message):
         ({"connection": "trips.db"}, "is no SQLAlchemy URL"),
         ({"connection": "postgresql://me:word@host/db"}, "holds a password"),
         ({"query": " "}, "query is empty"),
+        (
+            {"query": "-- tidy up\ndrop TABLE t"},
+            r"query= begins with 'drop', and must read: write one SELECT \(or WITH",
+        ),
+        ({"query": "/* all */ (delete from t)"}, "query= begins with 'delete', and must read"),
         ({"partitions": 0}, "partitions must be at least 1"),
         ({"span": 3}, "span= chooses by @span_begin_timestamp, .* in query=, which names none of them"),
         ({"query": "SELECT @span_yyyymmdd_utc"}, "query= asks for @span_yyyymmdd_utc, and there is no span="),
@@ -339,5 +390,5 @@ def test_the_password_is_in_no_text_and_no_pickle_of_a_source(monkeypatch):
 def test_a_password_that_is_not_set_is_named(ingest, monkeypatch):
     monkeypatch.delenv("WORD", raising=False)
 
-    with pytest.raises(PenstockError, match=r"Secret\('WORD'\) needs the environment variable WORD"):
+    with pytest.raises(ParameterError, match=r"Secret\('WORD'\) needs the environment variable WORD"):
         ingest("postgresql+psycopg://me@host/db", "SELECT 1", password=Secret("WORD"))

@@ -246,8 +246,8 @@ CASES = {
         SqlExampleGen,
         {},
         {"connection": "sqlite:///{folder}/none/a.db"},
-        "sqlite:///{folder}/none/a.db can't be reached or refuses the credentials: 'unable to open database file'. "
-        "Check host, database, user and the password's secret.",
+        "sqlite:///{folder}/none/a.db can't be reached or refuses the credentials: 'there is no file "
+        "{folder}/none/a.db'. Check host, database, user and the password's secret.",
     ),
     # integers of more than 64 bits
     "csv: a declared integer too big": (

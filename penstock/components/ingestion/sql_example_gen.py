@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.artifacts import Examples
 from penstock.components.ingestion.example_gen import Choice, check_choice, ingest, reading_parameters, selected
 from penstock.data.query_spans import check_span, spanned
+from penstock.data.query_text import check_reads
 from penstock.pipeline import Beam, Output, ParameterError, Secret, component
 
 if TYPE_CHECKING:
@@ -35,11 +36,10 @@ def check_parameters(
             "SqlExampleGen: connection= holds a password, which would stand in plan and store. Take it out and give "
             "password=Secret('NAME')."
         )
-    if not query.strip():
-        raise ParameterError("SqlExampleGen: query is empty. Write one SELECT.")
     if partitions < 1:
         raise ParameterError(f"SqlExampleGen: partitions must be at least 1, got {partitions}.")
     with reading_parameters("SqlExampleGen"):
+        check_reads(query)
         check_span(query, span)
 
 
@@ -75,9 +75,11 @@ def SqlExampleGen(
     Args:
         examples: The rows in splits; one shard a split for each partition.
         connection: A URL without a password, as "postgresql+psycopg://user@host/database" or "sqlite:////folder/file.db"
-            for SQLAlchemy, "postgresql+adbc://user@host/database" or "sqlite+adbc:////folder/file.db" for ADBC.
-        query: One SELECT. With `span`, it asks for `@span_begin_timestamp`, `@span_end_timestamp` (seconds since 1970)
-            or `@span_yyyymmdd_utc` ('20240501'), as in TFX.
+            for SQLAlchemy, "postgresql+adbc://user@host/database" or "sqlite+adbc:////folder/file.db" for ADBC. Three
+            slashes before a file's name are for one below the pipeline's folder.
+        query: One SELECT; it runs in a transaction that only reads, where the database has such. With `span`, it asks
+            for `@span_begin_timestamp`, `@span_end_timestamp` (seconds since 1970) or `@span_yyyymmdd_utc`
+            ('20240501'), as in TFX.
         password: The password, as Secret("NAME") of an environment variable.
         partition_column: A column of whole numbers in the result; rows are read in parallel by its value.
         partitions: How many parts between its least and its greatest value.
