@@ -221,6 +221,7 @@ def _run_parameter(pipeline_name: str, parameter: inspect.Parameter, hints: Mapp
     required = parameter.default is inspect.Parameter.empty
     default = None if required else parameters.to_json(parameter.default)
     declared = RunParameterPlan(name=parameter.name, json_schema=schema, required=required, default=default)
-    if default is not None:
-        parameters.check_json(pipeline_name, declared, default)
-    return declared
+    if default is None:
+        return declared
+    parameters.check_json(pipeline_name, declared, default)
+    return msgspec.structs.replace(declared, default=parameters.as_declared(default, schema))

@@ -167,7 +167,7 @@ class RunParameters:
     declared: tuple[RunParameterPlan, ...]
 
     def resolve(self, given: Mapping[str, Json], base: str | None = None) -> dict[str, Json]:
-        """Check given values and add the defaults.
+        """Check given values, bring them into the form of their types and add the defaults.
 
         Args:
             given: Values by name.
@@ -191,6 +191,7 @@ class RunParameters:
         values = {name: given.get(name, parameter.default) for name, parameter in known.items()}
         for name in given:
             check_json(self.pipeline, known[name], values[name])
+            values[name] = as_declared(values[name], known[name].json_schema)
             if known[name].path and base is not None:
                 values[name] = absolute(values[name], base)
         return values
@@ -263,6 +264,32 @@ def not_finite(value: Json) -> float | None:
         return None if math.isfinite(value) else value
     items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
     return next((odd for odd in map(not_finite, items) if odd is not None), None)
+
+
+def as_declared(value: Json, schema: Schema) -> Json:
+    """Return a value that fits in the one form its type has: 1 for a float is 1.0, fields left out get their defaults.
+
+    What is the same to the component is so in texts that it stands in and in cache keys, however it was written.
+    """
+    return _as_declared(value, schema, schema)
+
+
+def _as_declared(value: Json, part: Schema, whole: Schema) -> Json:
+    part = _resolved(part, whole)
+    if "anyOf" in part:
+        arms = sorted(part["anyOf"], key=lambda arm: _kind_of(value) not in _kinds(arm, whole))
+        fitting = (arm for arm in arms if _mismatch(value, arm, whole) is None)
+        return _as_declared(value, next(fitting, {}), whole)
+    if isinstance(value, list | tuple):
+        first, rest = part.get("prefixItems", []), part.get("items") or {}
+        return [_as_declared(item, [*first, *[rest] * len(value)][index], whole) for index, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        fields, rest = part.get("properties", {}), part.get("additionalProperties") or {}
+        full = {name: value.get(name, field.get("default")) for name, field in fields.items()}
+        kept = {name: item for name, item in full.items() if name in value or "default" in fields[name]}
+        kept |= value
+        return {name: _as_declared(item, fields.get(name, rest), whole) for name, item in kept.items()}
+    return float(value) if _kind_of(value) == "integer" and part.get("type") == "number" else value
 
 
 def _mismatch(value: Json, part: Schema, whole: Schema) -> str | None:

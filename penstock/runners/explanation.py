@@ -52,7 +52,8 @@ class Difference:
         """Say it in one line."""
         label = f"{self.kind} {self.name}".rstrip()
         if self.kind in PLAIN:
-            return f"{label} changed from {_short(self.before)} to {_short(self.now)}"
+            path, before, now = _place(self.before, self.now)
+            return f"{label}{path} changed from {_short(before)} to {_short(now)}"
         if self.before is None or self.now is None:
             return f"{label} is {'new' if self.before is None else 'gone'}"
         return f"{label} changed"
@@ -72,7 +73,7 @@ def reason(layout: Layout, pipeline: str, step: str, ingredients: Mapping[str, J
     found = nearest(layout, pipeline, step, ingredients)
     if found is None:
         return explain({}, ingredients) if any(_key_files(folder, "")) else "no earlier result"
-    if found.key.ingredients == ingredients and _failed(os.path.join(folder, found.execution, OUTCOME)):
+    if not changed(found.key.ingredients, ingredients) and _failed(os.path.join(folder, found.execution, OUTCOME)):
         return "it failed before with the same ingredients"
     return explain(found.key.ingredients, ingredients)
 
@@ -121,7 +122,14 @@ def _key_files(folder: str, before: str) -> Iterator[str]:
 
 def changed(before: Mapping[str, Json], now: Mapping[str, Json]) -> list[str]:
     """Return the names of the ingredients that differ, sorted."""
-    return [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    return [name for name in sorted({*before, *now}) if not _same(before.get(name), now.get(name))]
+
+
+def _same(before: Json, now: Json) -> bool:
+    """Say whether two values are the same to a cache key: 1, 1.0 and True are three, as in JSON."""
+    if isinstance(before, str) and isinstance(now, str):
+        return before == now
+    return json.dumps(before, sort_keys=True) == json.dumps(now, sort_keys=True)
 
 
 def differences(before: CacheKey, now: CacheKey) -> tuple[Difference, ...]:
@@ -152,6 +160,23 @@ def _diff(ingredient: str, before: CacheKey, now: CacheKey) -> str:
         then.splitlines(), today.splitlines(), f"{symbol} (before)", f"{symbol} (now)", lineterm=""
     )
     return "\n".join(lines)
+
+
+def _place(before: Json, now: Json) -> tuple[str, Json, Json]:
+    """Return where in a value the only difference is, such as ".layers[1]", and what stands there; "" for the whole."""
+    then, today = _parts(before), _parts(now)
+    names = changed(then, today)
+    if len(names) != 1 or not (then and today):
+        return "", before, now
+    path, *values = _place(then.get(names[0]), today.get(names[0]))
+    return names[0] + path, values[0], values[1]
+
+
+def _parts(value: Json) -> dict[str, Json]:
+    """Return what a value holds by its place in it: ".name" or "[0]"."""
+    if isinstance(value, Mapping):
+        return {f".{name}": item for name, item in value.items()}
+    return {f"[{index}]": item for index, item in enumerate(value)} if isinstance(value, list) else {}
 
 
 def _failed(outcome: str) -> bool:

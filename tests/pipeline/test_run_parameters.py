@@ -1,6 +1,7 @@
 """Run parameters: read from what is typed, checked against their types, completed by their defaults."""
 
 import enum
+import json
 import pathlib
 from dataclasses import dataclass
 from typing import Any
@@ -126,6 +127,54 @@ def test_defaults_fill_in_what_is_not_given(declared: RunParameters) -> None:
     assert values["epochs"] == 20
     assert values["size"] == "small"
     assert values["window"] == {"days": 7}
+
+
+@dataclass
+class Layer:
+    rate: float
+    size: Size = Size.SMALL
+    sizes: tuple[float, int] = (1, 2)
+
+
+def forms(
+    rate: float = 1,
+    either: float | int = 1,
+    maybe: float | None = None,
+    rates: list[float] = [1],  # noqa: B006
+    by_name: dict[str, float] = {"a": 1},  # noqa: B006
+    layer: Layer | None = Layer(1),  # noqa: B008
+    anything: dict[str, Any] = {"a": 1},  # noqa: B006
+):
+    ExampleGen(input_base="data")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "form"),
+    [
+        ("rate", 2, "2.0"),
+        ("either", 2, "2"),
+        ("either", 2.0, "2.0"),
+        ("maybe", 2, "2.0"),
+        ("maybe", None, "null"),
+        ("rates", [1, 2.5], "[1.0, 2.5]"),
+        ("by_name", {"b": 3}, '{"b": 3.0}'),
+        ("layer", {"size": "large", "rate": 3}, '{"rate": 3.0, "size": "large", "sizes": [1.0, 2]}'),
+        ("anything", {"b": [1, {"c": True}]}, '{"b": [1, {"c": true}]}'),
+    ],
+)
+def test_value_takes_the_form_of_its_declared_type(name: str, value: Any, form: str) -> None:
+    declared = RunParameters("forms", Pipeline(forms).compile().parameters)
+
+    assert json.dumps(declared.resolve({name: value})[name]) == form
+
+
+def test_default_that_is_written_out_in_its_shortest_form_is_the_same_value() -> None:
+    declared = RunParameters("forms", Pipeline(forms).compile().parameters)
+    written = ["rate=1", "either=1", "rates=[1]", 'by_name={"a": 1}', 'layer={"rate": 1}', 'anything={"a": 1}']
+
+    given, defaults = declared.resolve(declared.parse(written)), declared.resolve({})
+
+    assert json.dumps(given) == json.dumps(defaults)
 
 
 def paths(data: str = "data", day: str = "monday", model: str = "m", serving: pathlib.Path = pathlib.Path("out")):

@@ -35,6 +35,26 @@ def key(
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "reason"),
+    [
+        (1, 1.0, "parameter x changed from 1 to 1.0"),
+        (1, True, "parameter x changed from 1 to true"),
+        ([0], [False], "parameter x[0] changed from 0 to false"),
+        (
+            {"color": "blue", "layers": [1, 2]},
+            {"color": "blue", "layers": [1, 3]},
+            "parameter x.layers[1] changed from 2 to 3",
+        ),
+        ({"a": 1}, {"a": 1, "b": 2}, "parameter x.b changed from null to 2"),
+        ({"a": 1, "b": 2}, {"a": 2, "b": 1}, 'parameter x changed from {"a": 1, "b": 2} to {"a": 2, "b": 1}'),
+        ({"a": 1}, {}, 'parameter x changed from {"a": 1} to {}'),
+    ],
+)
+def test_reason_names_what_the_key_tells_apart_and_where_in_a_value_it_is(before: Any, now: Any, reason: str) -> None:
+    assert explain({"parameter:x": before}, {"parameter:x": now}) == reason
+
+
 def test_ingredients_have_names() -> None:
     assert list(key().ingredients) == [
         "code:steps:train",

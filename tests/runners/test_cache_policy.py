@@ -164,3 +164,18 @@ def test_reason_is_told_from_the_nearest_execution_not_the_last(project: Project
     assert project.executions(result.id)["make"].reason == 'salt changed from null to "x"'
     with MlmdStore.open(project.layout.database, create=False) as store:
         assert len(store.history("wired", "make")) == 3
+
+
+def test_parameter_is_the_same_however_it_is_written(project: Project) -> None:
+    project.write(
+        """
+        @pipeline
+        def wired(rate: float = 1):
+            make(text=f"rate {rate}", rate=rate)
+        """
+    )
+
+    results = [project.run(**given) for given in ({}, {"rate": 1}, {"rate": 1.0})]
+
+    assert project.text(results[0], "make", "note") == "rate 1.0"
+    assert [result["make"].state for result in results] == ["COMPLETE", "CACHED", "CACHED"]
