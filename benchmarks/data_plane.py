@@ -366,7 +366,7 @@ class DataPlane:
             self.report.tell(f"ingestion_cpu_s_{name}", found.cpu_s)
             self.report.tell(f"ingestion_ratio_to_arrow_{name}", found.cpu_s / floor.cpu_s, 2.5)
             self.report.figures[f"arrow_read_write_cpu_s_{name}"] = floor.cpu_s
-            described = measured("statistics", self.examples(path), times=times)
+            described = measured("statistics", self.examples(path), times=times + 2)
             floor = measured("limit_of_statistics", self.examples(path), times=times)
             self.report.tell(f"statistics_cpu_s_{name}", described.cpu_s, 4.0 if rows == ROWS else None)
             self.report.tell(f"statistics_ratio_to_arrow_{name}", described.cpu_s / floor.cpu_s)
@@ -391,7 +391,10 @@ class DataPlane:
     def _constant(self) -> None:
         """Cost a row between sizes: the fixed start, measured on a thousand rows, is not of the rows."""
         path = self.csv(1000)
-        start = {"ingestion": self.ingested(path, times=3), "statistics": measured("statistics", self.examples(path))}
+        start = {
+            "ingestion": self.ingested(path, times=3),
+            "statistics": measured("statistics", self.examples(path), times=3),
+        }
         for step, fixed in start.items():
             self.report.figures[f"{step}_fixed_cpu_s"] = fixed.cpu_s
             costs = [
