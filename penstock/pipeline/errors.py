@@ -19,6 +19,8 @@ from collections.abc import Iterable
 
 MAX_FAILURES = 10
 MAX_NAMES = 12
+_BEGINNING = 4
+"""With fewer letters, that a name begins with them means little."""
 
 
 class PenstockError(Exception):
@@ -70,11 +72,17 @@ class Skip(Exception):
 
 
 def closest(name: str, names: Iterable[str]) -> str | None:
-    """Return the one of `names` that was probably meant, upper and lower case being one; None when none is close."""
+    """Return the one of `names` that was probably meant, upper and lower case being one; None when none is close.
+
+    A name of which only the beginning was given is closer than one that differs by letters.
+    """
     folded: dict[str, str] = {}
     for each in names:
         folded.setdefault(each.casefold(), each)
-    return next((folded[each] for each in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)), None)
+    given = name.casefold()
+    begun = [each for each in folded if each.startswith(given)] if len(given) >= _BEGINNING else []
+    close = difflib.get_close_matches(given, begun or folded, n=1, cutoff=0.0 if begun else 0.6)
+    return folded[close[0]] if close else None
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

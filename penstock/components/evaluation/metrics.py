@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from penstock.pipeline.errors import WiringError, listing, nearest
+from penstock.pipeline.settings import settings
 
 BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
 CLASSIFICATION = (BINARY, MULTICLASS)
@@ -20,6 +21,7 @@ AVERAGES = ("macro", "micro")
 UNDEFINED = math.nan
 
 
+@settings
 @dataclass(frozen=True)
 class Metric:
     """A metric to compute, and the bounds within which it must lie for a model to be blessed.

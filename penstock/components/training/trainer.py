@@ -5,8 +5,10 @@ from typing import Any
 
 from penstock.artifacts import Examples, HyperParameters, Model, ModelRun, Schema, TransformGraph
 from penstock.pipeline import DataError, Input, ModuleFile, Output, component
+from penstock.pipeline.settings import settings
 
 
+@settings
 @dataclass(frozen=True)
 class TrainArgs:
     """How to train: `num_steps` of `run_fn`'s choice of batch (None: as the function likes), over which splits."""
@@ -15,6 +17,7 @@ class TrainArgs:
     splits: tuple[str, ...] = ("train",)
 
 
+@settings
 @dataclass(frozen=True)
 class EvalArgs:
     """How to evaluate while training: steps (None: all), over which splits."""

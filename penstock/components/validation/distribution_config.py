@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass, field
 
 from penstock.pipeline.errors import WiringError
+from penstock.pipeline.settings import settings
 
 _THRESHOLDS = ("infinity_norm", "jensen_shannon_divergence", "normalized_abs_difference")
 _BOUNDS = ("min_num_examples_fraction", "max_num_examples_fraction")
 
 
+@settings
 @dataclass(frozen=True)
 class FeatureComparator:
     """How far one feature's distribution may be from the baseline's.
@@ -45,6 +47,7 @@ class FeatureComparator:
                 )
 
 
+@settings
 @dataclass(frozen=True)
 class DistributionValidatorConfig:
     """What `DistributionValidator` compares.

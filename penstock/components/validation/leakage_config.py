@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from penstock.pipeline.errors import WiringError
+from penstock.pipeline.settings import settings
 
 
+@settings
 @dataclass(frozen=True)
 class LeakageChecks:
     """What must not leak between splits, nor from the label into a feature; for `StatisticsGen(leakage=...)`.

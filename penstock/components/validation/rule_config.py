@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from penstock.components.validation.rule_syntax import parse
+from penstock.pipeline.settings import settings
 
 
+@settings
 @dataclass(frozen=True)
 class CustomRule:
     """A rule that statistics have to meet.

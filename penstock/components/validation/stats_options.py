@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from penstock.pipeline.errors import WiringError
+from penstock.pipeline.settings import settings
 
 MAX_QUANTILES = 100
 """Quantiles are right to within 1% of the rows, so more buckets than this would tell nothing."""
 
 
+@settings
 @dataclass(frozen=True)
 class StatsOptions:
     """How `StatisticsGen` describes examples.
