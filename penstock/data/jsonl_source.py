@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import math
+import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +28,9 @@ from penstock.data.value_columns import TooBig, ValueConflict, batch_of
 _GZIP_MAGIC = b"\x1f\x8b"
 _BATCH_ROWS = 8192
 _BATCH_BYTES = 8 << 20
+_MOST_DIGITS = 309
+"""All integers of more digits are beyond all floats; Python reads none of more than 4,300."""
+_GREATEST = sys.float_info.max
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ARROW = {"float32": pa.float32(), "float64": pa.float64(), "int64": pa.int64(), "string": pa.string()}
 _decode = msgspec.json.Decoder().decode
@@ -143,12 +148,15 @@ class JsonlRows(TypedSource):
             except ValueConflict as error:
                 raise self._conflict(error, numbers, file) from None
 
-    @staticmethod
-    def _conflict(error: ValueConflict, numbers: Sequence[int], file: str) -> CellError:
+    def _conflict(self, error: ValueConflict, numbers: Sequence[int], file: str) -> CellError:
         line = numbers[error.row]
+        number = {bool: "int64", int: "int64", float: "float64"}.get(type(error.before))
+        repair = f"declare column_types={{{error.column!r}: 'string'}}"
+        if self.quarantine and number is not None:
+            repair = f"declare the column, as column_types={{{error.column!r}: {number!r}}} to have such rows set aside"
         return CellError(
             f"{file}, line {line}: column {error.column!r} {error.problem}. The values of a column must be of "
-            f"one type. Correct the line, or declare column_types={{{error.column!r}: 'string'}}.",
+            f"one type. Correct the line, or {repair}.",
             file=file,
             line=line,
             column=error.column,
@@ -197,7 +205,7 @@ def _object(line: bytes) -> dict[str, Any] | None:
     """Returns the object of a line, or None for a blank line."""
     try:
         row = _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except ValueError:  # msgspec's errors, and those of integers of too many digits
         if not line.strip():
             return None
         row = _patiently(line)
@@ -209,7 +217,14 @@ def _object(line: bytes) -> dict[str, Any] | None:
 def _patiently(line: bytes) -> Any:
     """Reads what strict JSON refuses and Python writes (NaN, Infinity), or says what is wrong."""
     try:
-        return json.loads(line.decode("utf-8"))
+        row = json.loads(line.decode("utf-8"), parse_float=_finite, parse_int=_storable)
+        json.dumps(row, ensure_ascii=False).encode()
+        return row
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise _BadLine(
+            f"{half!a} is half of a surrogate pair, and no character without the other", "encoding"
+        ) from None
     except UnicodeDecodeError as error:
         raise _BadLine(
             f"byte 0x{line[error.start]:02x} at position {error.start + 1} is no UTF-8", "encoding"
@@ -219,12 +234,25 @@ def _patiently(line: bytes) -> Any:
         raise _BadLine(f"this is no JSON: {error.msg} at character {error.colno}: {text}", "syntax") from None
 
 
+def _storable(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise _BadLine(f"{shortened(text)} is an integer of more than 64 bits", "type")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise _BadLine(f"{shortened(text)} is beyond all float64", "type")
+    return value
+
+
 def _as_declared(name: str, value: Any, type_: str) -> Any:
     if type_ == "string":
         return value if isinstance(value, str) else msgspec.json.encode(value).decode()
     fits = isinstance(value, int) and -(2**63) <= value < 2**63
     if type_ != "int64":
-        fits = isinstance(value, int | float)
+        fits = isinstance(value, float) or (isinstance(value, int) and abs(value) <= _GREATEST)
     if fits:
         return int(value) if type_ == "int64" else float(value)
     raise _BadLine(f"column {name!r} was declared {type_} and holds {shortened(json.dumps(value))}", "type", name)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from penstock.data.errors import shortened
 
-_ARROW_ERRORS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
+_ARROW_ERRORS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError)
 _INT_RANGE = range(-(2**63), 2**63)
 
 
@@ -20,13 +20,15 @@ class ValueConflict(Exception):
         row: The position of its row.
         column: Its column.
         problem: What is wrong, to follow a name of the value.
+        before: The first value of the column, with which this one disagrees; None where it is wrong by itself.
     """
 
-    def __init__(self, row: int, column: str, problem: str) -> None:
+    def __init__(self, row: int, column: str, problem: str, before: Any = None) -> None:
         super().__init__(problem)
         self.row = row
         self.column = column
         self.problem = problem
+        self.before = before
 
 
 class TooBig(ValueConflict):
@@ -83,9 +85,20 @@ def _conflict(values: list[Any], column: str, reason: str) -> ValueConflict:
     value = values[low]
     if isinstance(value, int) and value not in _INT_RANGE:
         return TooBig(low, column, f"holds {shortened(str(value))}, an integer of more than 64 bits")
+    if isinstance(value, str) and not _is_text(value):
+        return ValueConflict(low, column, f"holds {shortened(value)}, in which half of a surrogate pair stands alone")
     before = next((each for each in values[:low] if each is not None), None)
     kinds = f"{_kind(value)} ({shortened(str(value))}), and {_kind(before)} ({shortened(str(before))}) before"
-    return ValueConflict(low, column, f"holds {kinds}" if before is not None else f"can't be stored: {reason}")
+    problem = f"holds {kinds}" if before is not None else f"can't be stored: {reason}"
+    return ValueConflict(low, column, problem, before)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _fails(values: list[Any]) -> bool:
@@ -96,5 +109,9 @@ def _fails(values: list[Any]) -> bool:
 
 
 def _kind(value: Any) -> str:
-    names = {str: "text", bytes: "bytes", int: "an integer", float: "a number", list: "a list", dict: "a record"}
+    if isinstance(value, list):
+        several = {str: "text", bytes: "bytes", int: "integers", float: "numbers", list: "lists", dict: "records"}
+        held = dict.fromkeys(several.get(type(each), type(each).__name__) for each in value if each is not None)
+        return " of ".join(filter(None, ("a list", " and ".join(held))))
+    names = {str: "text", bytes: "bytes", int: "an integer", float: "a number", dict: "a record"}
     return names.get(type(value), type(value).__name__)

@@ -74,6 +74,13 @@ CASES = {
         "{folder}/a.jsonl, line 2: byte 0xe9 at position 11 is no UTF-8. Correct the line, or set such rows aside with "
         'on_bad_rows="quarantine".',
     ),
+    "jsonl: half of a surrogate pair": (
+        JsonlExampleGen,
+        {"a.jsonl": text('{"a": "ok"}\n{"a": "\\ud83d"}\n')},
+        {},
+        "{folder}/a.jsonl, line 2: '\\ud83d' is half of a surrogate pair, and no character without the other. "
+        'Correct the line, or set such rows aside with on_bad_rows="quarantine".',
+    ),
     "parquet: strings that are none": (
         ParquetExampleGen,
         {"a.parquet": parquet({"s": NO_UTF8})},
@@ -102,6 +109,22 @@ CASES = {
         {},
         f"{{folder}}/a.jsonl, line {LATE}: column 'n' holds text ('x'), and an integer ('1') before. The values of a "
         "column must be of one type. Correct the line, or declare column_types={'n': 'string'}.",
+    ),
+    "jsonl: another type where rows are set aside": (
+        JsonlExampleGen,
+        {"a.jsonl": json_lines({"n": 1.5}, {"n": "x"})},
+        {"on_bad_rows": "quarantine"},
+        "{folder}/a.jsonl, line 2: column 'n' holds text ('x'), and a number ('1.5') before. The values of a column "
+        "must be of one type. Correct the line, or declare the column, as column_types={'n': 'float64'} to have such "
+        "rows set aside.",
+    ),
+    "jsonl: lists of other types": (
+        JsonlExampleGen,
+        {"a.jsonl": json_lines({"n": [1, 2]}, {"n": ["x"]})},
+        {},
+        "{folder}/a.jsonl, line 2: column 'n' holds a list of text (\"['x']\"), and a list of integers ('[1, 2]') "
+        "before. The values of a column must be of one type. Correct the line, or declare "
+        "column_types={'n': 'string'}.",
     ),
     "sql: another type late": (
         SqlExampleGen,
@@ -271,6 +294,13 @@ CASES = {
         f"{{folder}}/a.jsonl, line 2: column 'n' holds '{BIG}', an integer of more than 64 bits. The values of a "
         "column must be of one type. Correct the line, or declare column_types={'n': 'string'}.",
     ),
+    "jsonl: a number too big": (
+        JsonlExampleGen,
+        {"a.jsonl": text('{"n": 1.5}\n{"n": 1e400}\n')},
+        {},
+        "{folder}/a.jsonl, line 2: '1e400' is beyond all float64. Correct the line, or set such rows aside with "
+        'on_bad_rows="quarantine".',
+    ),
     "parquet: an integer too big": (
         ParquetExampleGen,
         {"a.parquet": parquet({"n": np.array([1, 2**64 - 1], np.uint64)})},
@@ -358,6 +388,19 @@ def test_an_undeclared_number_too_long_keeps_its_digits_and_is_told(ingest, capl
     [
         (CsvExampleGen, "a.csv", "n,s\n1,a\n2\n3,c\n", {}, "cells"),
         (CsvExampleGen, "a.csv", "n,s\n1,a\nx,b\n3,c\n", {"column_types": {"n": "int64"}}, "type"),
+        (JsonlExampleGen, "a.jsonl", '{"n": "a"}\n{"n": "\\udc00"}\n{"n": "b"}\n', {}, "encoding"),
+        (JsonlExampleGen, "a.jsonl", '{"n": 1.5}\n{"n": 1e400}\n{"n": 2.5}\n', {}, "type"),
+        pytest.param(
+            JsonlExampleGen, "a.jsonl", f'{{"n": 1}}\n{{"n": {"9" * 5000}}}\n{{"n": 2}}\n', {}, "type", id="5000 digits"
+        ),
+        pytest.param(
+            JsonlExampleGen,
+            "a.jsonl",
+            f'{{"n": 1}}\n{{"n": {"9" * 400}}}\n{{"n": 2}}\n',
+            {"column_types": {"n": "float64"}},
+            "type",
+            id="400 digits",
+        ),
         (JsonlExampleGen, "a.jsonl", '{"n": 1}\n{"n": \n{"n": 3}\n', {}, "syntax"),
         (JsonlExampleGen, "a.jsonl", '{"n": 1}\n{"n": "x"}\n{"n": 3}\n', {"column_types": {"n": "int64"}}, "type"),
         (JsonlExampleGen, "a.jsonl", f'{{"n": 1}}\n{{"n": {BIG}}}\n{{"n": 3}}\n', {}, "type"),
