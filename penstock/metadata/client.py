@@ -44,18 +44,24 @@ class Client:
         config: Where to connect to.
         where: The store's place in words, for messages.
         patience: Seconds to keep trying while other processes write.
+        file: The SQLite file, which has to stay in its place; None in memory.
 
     Raises:
         StoreError: It can't be opened, or stayed locked.
     """
 
     def __init__(
-        self, config: metadata_store_pb2.ConnectionConfig, where: str, patience: float = _PATIENCE_SECONDS
+        self,
+        config: metadata_store_pb2.ConnectionConfig,
+        where: str,
+        patience: float = _PATIENCE_SECONDS,
+        file: Path | None = None,
     ) -> None:
         self.where = where
         self._config = config.SerializeToString()
         self._patience = patience
         self._lock = threading.Lock()
+        self._file, self._opened = file, _identity(file) if file else None
         self._handle: Any = None
         waits = _Backoff(patience)
         while self._handle is None:
@@ -71,7 +77,7 @@ class Client:
 
         Raises:
             StatusError: It was refused.
-            StoreError: Other processes kept the store locked, or it is closed.
+            StoreError: Other processes kept the store locked, it is closed, or its file isn't in its place any more.
         """
         function = getattr(library, method)
         payload = request.SerializeToString()
@@ -81,6 +87,7 @@ class Client:
                 if self._handle is None:
                     raise StoreError(f"The metadata store {self.where} is closed. Open it again.")
                 answer, message, code = function(self._handle, payload)
+            self._check_place()
             if code == 0:
                 response = getattr(metadata_store_service_pb2, method + "Response")()
                 response.ParseFromString(answer)
@@ -96,6 +103,21 @@ class Client:
             if code != _ABORTED and not _is_busy(text):
                 raise StatusError(f"The metadata store {self.where} refused {method}: {text}", code)
             waits.wait(self.where)
+
+    def _check_place(self) -> None:
+        """See to it that what was just written is where the next process looks for it."""
+        if self._file is None:
+            return
+        try:
+            problem = "" if _identity(self._file) == self._opened else "replaced by another file"
+        except OSError:
+            problem = "deleted or moved"
+        if problem:
+            raise StoreError(
+                f"The metadata store {self.where} was {problem} while it was in use: what is recorded now would be "
+                f"lost. See that no step and nobody else touches it. Put the file back and run again; without it a "
+                f"new store is made, and every step runs anew."
+            )
 
     def close(self) -> None:
         """Let go of the connection; later calls raise."""

@@ -209,7 +209,7 @@ class MlmdStore(StoreWriter):
         config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
         opened = client.prepare_file(file, SCHEMA_VERSION)
         try:
-            store = cls(Client(config, str(file), patience))
+            store = cls(Client(config, str(file), patience, file))
         except BaseException:
             client.release_file(opened)
             raise

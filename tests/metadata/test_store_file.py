@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +95,31 @@ def test_missing_store_is_not_made_for_a_reader(tmp_path: Path) -> None:
         MlmdStore.open(tmp_path / "metadata.db", create=False)
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("ruin", "told"),
+    [
+        (lambda path: path.unlink(), "deleted or moved"),
+        (lambda path: path.rename(path.with_name("old.db")), "deleted or moved"),
+        (lambda path: shutil.copy(path, path.with_name("new")) and path.with_name("new").replace(path),
+         "replaced by another file"),
+    ],
+)  # fmt: skip
+def test_file_that_is_lost_while_it_is_open_is_told(tmp_path: Path, ruin: Callable[[Path], Any], told: str) -> None:
+    path = tmp_path / "metadata.db"
+    with MlmdStore.open(path) as store:
+        run = a_run(store)
+        ruin(path)
+
+        with pytest.raises(StoreError) as raised:
+            store.end_run(run.id, "COMPLETE", 2.0)
+
+    assert str(raised.value) == (
+        f"The metadata store {path} was {told} while it was in use: what is recorded now would be lost. See that no "
+        f"step and nobody else touches it. Put the file back and run again; without it a new store is made, and every "
+        f"step runs anew."
+    )
 
 
 def test_file_that_is_no_database_is_left_untouched(tmp_path: Path) -> None:

@@ -370,6 +370,28 @@ def test_metadata_file_that_is_no_database_is_left_untouched(project: Project) -
     assert project.run().state == "COMPLETE"
 
 
+def test_metadata_file_that_a_step_deletes_ends_the_run(project: Project) -> None:
+    project.write(
+        """
+        @component
+        def tidy(note: Output[Note], *, place: str) -> None:
+            put(note)
+            os.remove(os.path.join(place, "metadata.db"))
+
+
+        @pipeline
+        def wired(place: str):
+            follow(note=tidy(place=place).note)
+        """
+    )
+
+    with pytest.raises(PlatformError, match=r"metadata\.db was deleted or moved while it was in use: what is recorded"):
+        project.run(place=str(project.root))
+
+    assert not (project.root / "metadata.db").exists()
+    assert project.run(place="/nonexistent").state == "FAILED", "the root can be used again"
+
+
 def test_damaged_key_of_an_earlier_execution_stops_no_run(project: Project) -> None:
     project.write(CHAIN)
     first = project.run()
