@@ -150,5 +150,6 @@ def active(name: str) -> Graph:
 
 
 def numbered(graph: Graph, name: str, reference: str) -> str:
-    """Return the name of a node that wasn't given one: "when-1" for the first of its kind."""
-    return f"{name}-{1 + sum(node.component.reference == reference for node in graph.nodes)}"
+    """Return the name of a node that wasn't given one: "when-1" for the first of its kind in its sub-pipeline."""
+    beside = (node for node in graph.nodes if node.id.rpartition(".")[0] == ".".join(graph.scope))
+    return f"{name}-{1 + sum(node.component.reference == reference for node in beside)}"

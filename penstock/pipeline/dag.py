@@ -78,6 +78,11 @@ class Pipeline:
             raise
         finally:
             active_graph.reset(token)
+        if not graph.nodes:
+            raise WiringError(
+                f"Pipeline {self.name!r} has no steps: {self.function.__name__}() calls no component. Does it return "
+                f"too early?"
+            )
         wiring = Wiring(self.name, tuple(graph.nodes), self.project.code_root)
         check(wiring)
         return compile_wiring(wiring, self.parameters)

@@ -19,6 +19,7 @@ from penstock.pipeline.definition import VALUE_TYPES, InputSpec, ParameterSpec, 
 from penstock.pipeline.durations import seconds_of
 from penstock.pipeline.errors import MAX_FAILURES, WiringError, closest, listing, nearest
 from penstock.pipeline.node import FOR_EACH, RESOLVER, WHEN, Node
+from penstock.pipeline.options import OPTION_NAMES
 
 Problem = tuple[Node, str]
 """The node whose call is at fault, and what is wrong with it."""
@@ -97,7 +98,7 @@ def unknown_argument(wiring: Wiring) -> Iterator[Problem]:
             elif name not in known:
                 yield (
                     node,
-                    f"{call(node)} has no input or parameter {name!r}.{nearest(name, known)} "
+                    f"{call(node)} has no input or parameter {name!r}.{nearest(name, [*known, *OPTION_NAMES])} "
                     f"It takes: {listing(known)}.",
                 )
 

@@ -64,7 +64,8 @@ def check_claims(steps: Iterable[StepPlan], total: Capacity) -> None:
 
 def size_text(amount: float) -> str:
     """Write an amount of memory as it is asked for: "2Gi", "512Mi"."""
-    return f"{amount / (1 << 30):.3g}Gi" if amount >= 1 << 30 else f"{amount / (1 << 20):.3g}Mi"
+    unit, size = ("Gi", 1 << 30) if amount >= 1 << 30 else ("Mi", 1 << 20)
+    return f"{amount / size:.0f}{unit}" if amount >= 1000 * size else f"{amount / size:.3g}{unit}"
 
 
 def excess(asked: int, peak: int) -> str:

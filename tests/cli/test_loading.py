@@ -9,7 +9,8 @@ import pytest
 from tests.cli.conftest import Shell
 
 PIPELINE = "from penstock.pipeline import pipeline\n"
-TWO = PIPELINE + "@pipeline\ndef one():\n    pass\n\n@pipeline\ndef two():\n    pass\n"
+STEP = "from penstock.pipeline import component\n@component\ndef step() -> int:\n    return 1\n\n"
+TWO = PIPELINE + STEP + "@pipeline\ndef one():\n    step()\n\n@pipeline\ndef two():\n    step()\n"
 
 
 def test_check_shows_steps_gates_and_parameters(toy: Shell):

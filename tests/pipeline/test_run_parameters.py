@@ -114,6 +114,52 @@ def test_number_that_is_none_is_refused_in_python_too(tmp_path: pathlib.Path) ->
         penguins.run(data="x", rate=float("nan"), root=tmp_path)
 
 
+@pipeline
+def floats(
+    rate: float = 1,
+    maybe: float | None = None,
+    either: int | float = 1,
+    rates: list[float] = [],  # noqa: B006
+    by_name: dict[str, float] = {},  # noqa: B006
+    anything: Any = None,
+    count: int = 1,
+):
+    add(one=1)
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("rate=2", 2.0),
+        ("maybe=2", 2.0),
+        ("maybe=null", None),
+        ("either=2", 2),
+        ("rates=[1, 2.5]", [1.0, 2.5]),
+        ('by_name={"a": 1}', {"a": 1.0}),
+        ("anything=[1]", [1]),
+        ("count=2", 2),
+    ],
+)
+def test_number_is_of_the_declared_type_however_it_is_typed(typed: str, value: Any) -> None:
+    declared = RunParameters("floats", floats.compile().parameters)
+
+    values = declared.resolve(declared.parse([typed]))
+
+    assert repr(values[typed.partition("=")[0]]) == repr(value)
+    assert repr(values["rate"]) == ("2.0" if typed == "rate=2" else "1.0")
+
+
+def test_pipeline_without_steps_is_refused() -> None:
+    @pipeline
+    def empty():
+        return
+
+    with pytest.raises(WiringError) as raised:
+        empty.compile()
+
+    assert str(raised.value) == ("Pipeline 'empty' has no steps: empty() calls no component. Does it return too early?")
+
+
 def test_missing_value_says_how_to_pass_it(declared: RunParameters) -> None:
     with pytest.raises(ParameterError) as raised:
         declared.resolve({})

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from penstock.artifacts import Examples
-from penstock.pipeline import Input, ParameterError, WiringError, pipeline
+from penstock.pipeline import Input, ParameterError, WiringError, pipeline, when
 from penstock.pipeline.channel import Channel
 from penstock.pipeline.plan import StepPlan
 from tests.pipeline.sample_components import ExampleGen, SchemaGen, StatisticsGen, add
@@ -77,6 +77,26 @@ def test_wrong_call_is_refused(given: dict[str, object], told: str) -> None:
         outer.compile()
 
     assert told in str(raised.value)
+
+
+@pipeline
+def asks(score: int):
+    with when(add(one=score).value.value > 1):
+        add(id="more", one=1)
+
+
+@pipeline
+def asking():
+    asks(score=1)
+    asks(score=2, id="second")
+    with when(add(one=1).value.value > 1):
+        add(id="more", one=1)
+
+
+def test_names_that_are_given_count_within_their_sub_pipeline() -> None:
+    names = {node.id for node in asking.compile().nodes}
+
+    assert {name for name in names if "when" in name} == {"asks.when-1", "second.when-1", "when-1"}
 
 
 def test_pipeline_used_twice_needs_two_names() -> None:

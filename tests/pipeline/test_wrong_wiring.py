@@ -38,6 +38,10 @@ def misspelt_argument():
     StatisticsGen(exampels=gen().examples)
 
 
+def misspelt_option():
+    trainer(examples=gen().examples, module_file="model.py", retires=3)
+
+
 def misspelt_argument_of_a_named_node():
     StatisticsGen(id="stats", exampels=gen().examples, examples=gen(id="gen2").examples)
 
@@ -213,6 +217,8 @@ TRAINER_TAKES = "It takes: examples, module_file, epochs, rate, bounds, colour, 
 MESSAGES: dict[Callable[[], None], str] = {
     misspelt_argument: "StatisticsGen() has no input or parameter 'exampels'. Did you mean 'examples'? "
     "It takes: examples, schema, exclude_splits.",
+    misspelt_option: "Trainer() has no input or parameter 'retires'. Did you mean 'retries'? It takes: examples, "
+    "module_file, epochs, rate, bounds, colour, config, password, folder.",
     misspelt_argument_of_a_named_node: "StatisticsGen(id='stats') has no input or parameter 'exampels'. "
     "Did you mean 'examples'? It takes: examples, schema, exclude_splits.",
     output_as_argument: "StatisticsGen() makes 'statistics' itself; outputs are not passed. "

@@ -55,7 +55,7 @@ def test_step_that_asks_for_more_than_there_is_fails_before_anything_runs(projec
     with pytest.raises(Unsupported) as raised:
         project.run()
 
-    assert "step 'big' asks for memory=4.1e+06Gi, and there is" in str(raised.value)
+    assert "step 'big' asks for memory=4096000Gi, and there is" in str(raised.value)
     assert "or set memory under [resources] in penstock.toml" in str(raised.value)
     assert not project.root.exists()
 
@@ -89,6 +89,14 @@ def test_settings_stand_above_what_the_machine_has(project: Project) -> None:
 def test_setting_that_is_no_amount_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"\[resources\] of penstock.toml: 'much' is no size"):
         capacity.of_machine({"memory": "much"}, 1)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(4000 << 30, "4000Gi"), (5 << 29, "2.5Gi"), (1 << 30, "1Gi"), (1000 << 20, "1000Mi"), (100 << 20, "100Mi")],
+)
+def test_memory_is_written_as_it_is_asked_for(amount: int, text: str) -> None:
+    assert capacity.size_text(amount) == text
 
 
 def test_kernel_s_count_of_kills_names_the_cause(tmp_path: Path) -> None:
