@@ -75,6 +75,10 @@ def test_what_could_not_be_compared_is_an_anomaly(validate):
         AnomalyInfo.STATS_NOT_AVAILABLE,
         "Comparison could not be done.",
     )
+    assert reason.description.endswith(
+        " Feature 'fare': drift_comparator.infinity_norm was not checked: it needs counted values (strings, or "
+        "integers that the schema calls categorical) on both sides."
+    )
     assert anomalies.properties["blessed"] == {"train_train": 0}
 
 

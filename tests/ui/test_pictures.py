@@ -336,6 +336,7 @@ def test_a_schema_as_json_has_its_text_and_its_features(tmp_path: Path):
 def test_differences_come_with_samples(tmp_path: Path):
     counted = {"same": 7, "different": 3, "only_examples": 0, "only_baseline": 0, "skew": 0.3}
     found = {"pairs": 10, "only_examples": 2, "only_baseline": 0, "ambiguous": 0, "keyless": 0,
+             "columns_only_examples": [], "columns_only_baseline": ["tip"],
              "features": {"even": {**counted, "different": 0, "skew": 0.0}, "fare": counted},
              "samples": [{"key": {"id": 5}, "values": {"fare": [1.5, None]}}]}  # fmt: skip
     folder = tmp_path / "Split-train_train"
@@ -344,7 +345,8 @@ def test_differences_come_with_samples(tmp_path: Path):
 
     lines = described.text(examples_diff.render([Shown("ExamplesDiff", str(tmp_path))])).splitlines()
 
-    assert lines[0] == "train_train  10 pairs compared; rows 2 only in the examples"
+    head = "10 pairs compared; rows 2 only in the examples; columns only in the baseline: tip"
+    assert lines[0] == f"train_train  {head}"
     assert lines[2].split() == ["fare", "30.0%", "3", "0", "0"]
     assert lines[-1] == "  id 5: fare 1.5 against null"
 

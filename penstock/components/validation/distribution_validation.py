@@ -82,8 +82,13 @@ def compare_distributions(
         comparison = compare(view, after, reference) if view is not None and view.present else None
         findings = list(comparison.findings) if comparison else []
         if comparison is None or comparison.notes:
-            told = _UNCOMPARED + _hint(entry.feature, [view.name for view in views(dataset)])
-            findings.append(Finding(AnomalyInfo.STATS_NOT_AVAILABLE, "Comparison could not be done.", told))
+            why = _hint(entry.feature, [view.name for view in views(dataset)])
+            why += "".join(f" {note[0].upper()}{note[1:]}" for note in (comparison.notes if comparison else ()))
+            findings.append(
+                Finding(
+                    AnomalyInfo.STATS_NOT_AVAILABLE, "Comparison could not be done.", _UNCOMPARED + why, why.strip()
+                )
+            )
         if comparison is not None and comparison.measured.ListFields():
             comparison.measured.path.step.append(entry.feature)
             measured.append(comparison.measured)

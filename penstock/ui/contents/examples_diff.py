@@ -12,6 +12,7 @@ from rich.text import Text
 
 from penstock.components.validation.paired_skew_report import FILE
 from penstock.data.protos import split_names_of
+from penstock.pipeline.errors import listing
 from penstock.ui import formats
 from penstock.ui.fitting_table import Column, FittingTable
 from penstock.ui.shown import EVERYTHING, Shown, Wish
@@ -52,11 +53,18 @@ def render(artifacts: Sequence[Shown], wish: Wish = EVERYTHING) -> RenderableTyp
 
 
 def pair_head(found: Mapping[str, Any]) -> str:
-    """Return how many pairs were compared, and what had no counterpart."""
+    """Return how many pairs were compared, and which rows and columns had no counterpart."""
     left = {"only_examples": "only in the examples", "only_baseline": "only in the baseline",
             "ambiguous": "with a key that occurs again", "keyless": "without a key"}  # fmt: skip
     told = [f"{found[name]:,} {words}" for name, words in left.items() if found.get(name)]
-    return f"{formats.counted(found['pairs'], 'pair')} compared" + (f"; rows {', '.join(told)}" if told else "")
+    alone = {side: found.get(f"columns_only_{side}") for side in ("examples", "baseline")}
+    columns = [f"columns only in the {side}: {_names(names)}" for side, names in alone.items() if names]
+    rows = [f"rows {', '.join(told)}"] if told else []
+    return "; ".join([f"{formats.counted(found['pairs'], 'pair')} compared", *rows, *columns])
+
+
+def _names(names: Sequence[str]) -> str:
+    return listing(formats.visible(name, NAME_LENGTH) for name in names)
 
 
 def differing(found: Mapping[str, Any], wish: Wish) -> list[tuple[str, Mapping[str, Any]]]:
