@@ -29,7 +29,7 @@ def trips(data: str = "data", before: str = "before", dearest: float = 100.0):
         statistics=stats.statistics,
         schema=schema.schema,
         previous_statistics=earlier_stats.statistics,
-        custom_rules=[CustomRule("num_examples > 5"), CustomRule("rules:few_payments")],
+        custom_rules=[CustomRule(f"mean(fare) < {dearest}"), CustomRule("rules:few_payments")],
         module_file="rules.py",
     )
     DistributionValidator(
@@ -83,3 +83,10 @@ def test_a_changed_rule_validates_again_and_stops_the_gate(project):
 
     assert said.code == 4
     assert "too many ways to pay" in said.out + said.err
+
+
+def test_a_rule_takes_its_bound_from_the_run(project):
+    said = project("run", "pipeline.py", "-p", "dearest=5")
+
+    assert said.code == 4
+    assert "mean(fare) < 5" in said.out + said.err

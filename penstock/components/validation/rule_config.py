@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from penstock.components.validation.rule_syntax import parse
+from penstock.pipeline.parameters import has_tokens
 from penstock.pipeline.settings import settings
 
 
@@ -36,7 +37,7 @@ class CustomRule:
 
     def __post_init__(self) -> None:
         """Check what can be checked without statistics; what is a run parameter is checked when its value is known."""
-        if isinstance(self.rule, str) and not self.is_function:
+        if isinstance(self.rule, str) and not self.is_function and not has_tokens(self.rule):
             parse(self.rule)
 
     @property
