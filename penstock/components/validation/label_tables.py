@@ -95,7 +95,9 @@ class TextTable:
         named = [*encoded.dictionary.to_pylist(), None]
         rows = encoded.indices.fill_null(len(named) - 1).to_numpy(zero_copy_only=False).astype(np.int64)
         counts = np.bincount(rows * labels + codes)
-        self._take({(named[pair // labels], pair % labels): int(counts[pair]) for pair in np.flatnonzero(counts)})
+        self._take(
+            {(named[pair // labels], pair % labels): int(counts[pair]) for pair in np.flatnonzero(counts).tolist()}
+        )
 
     def merge(self, other: TextTable, codes: Codes) -> None:
         """Add the counts of `other`; `codes` are the codes here of its labels."""
