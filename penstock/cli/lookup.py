@@ -82,6 +82,8 @@ def something_like(root: Root, text: str) -> NotFound:
         step.step for run in root.store.runs(limit=RUNS_SEARCHED_FOR_NAMES) for step in root.store.executions(run.id)
     }
     hint = nearest(text, steps)
+    if any(run.pipeline == text for run in root.store.runs()):
+        hint = f" It is a pipeline, see its runs with: penstock runs --pipeline {text}{root.option}."
     return NotFound(
         f"There is no run, step or artifact {text!r} in {root.layout.root}.{hint} "
         f"Steps of the latest runs: {listing(sorted(steps))}. {_latest(root)} List artifacts with: "

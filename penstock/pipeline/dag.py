@@ -18,7 +18,7 @@ from penstock.pipeline import parameters
 from penstock.pipeline.channel import Channel, RunParameter
 from penstock.pipeline.compiler import compile_wiring
 from penstock.pipeline.definition import module_name
-from penstock.pipeline.errors import WiringError, listing, nearest
+from penstock.pipeline.errors import ParameterError, WiringError, listing, nearest
 from penstock.pipeline.node import Graph, active_graph, caller
 from penstock.pipeline.plan import Plan, RunParameterPlan
 from penstock.pipeline.project import Project
@@ -88,11 +88,16 @@ class Pipeline:
         return compile_wiring(wiring, self.parameters)
 
     def run(
-        self, *, root: str | os.PathLike[str] | None = None, runner: str | Runner = "local", **given: Any
+        self,
+        *positional: Any,
+        root: str | os.PathLike[str] | None = None,
+        runner: str | Runner = "local",
+        **given: Any,
     ) -> RunResult:
         """Run the pipeline and wait for it.
 
         Args:
+            *positional: None; run parameters are named.
             root: The folder of artifacts and metadata; the runner's own or the project's by default.
             runner: A runner, or the name of an installed one. In tests: `penstock.runners.InProcessRunner()`.
             **given: Run parameters.
@@ -101,6 +106,11 @@ class Pipeline:
             PenstockError: The wiring or a parameter is wrong, or the root can't be used. A failing step raises nothing:
                 see the result's `state`.
         """
+        if positional:
+            raise ParameterError(
+                f"{self.name}.run() takes run parameters by name, got {positional[0]!r:.60}. It takes: "
+                f"{listing(parameter.name for parameter in self.parameters)}."
+            )
         chosen = find_runner(runner) if isinstance(runner, str) else runner
         plan = self.compile()
         declared = parameters.RunParameters(self.name, plan.parameters)

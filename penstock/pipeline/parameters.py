@@ -18,7 +18,7 @@ import msgspec
 
 from penstock.pipeline.annotations import Secret
 from penstock.pipeline.channel import TOKEN, Channel, Promise, RunParameter
-from penstock.pipeline.errors import ParameterError, listing, nearest
+from penstock.pipeline.errors import ParameterError, closest, listing, nearest
 from penstock.pipeline.loop_item import ITEM_TOKEN, LoopItem, place_of
 from penstock.pipeline.plan import Binding, Json, RunParameterPlan
 from penstock.pipeline.predicate import COMPARISONS, Operand, Predicate
@@ -220,7 +220,8 @@ def check_json(pipeline: str, parameter: RunParameterPlan, value: Json) -> None:
     """
     problem = mismatch(value, parameter.json_schema)
     if problem:
-        raise ParameterError(f"Parameter {parameter.name!r} of pipeline {pipeline!r} {problem}.")
+        end = "" if problem.endswith("?") else "."
+        raise ParameterError(f"Parameter {parameter.name!r} of pipeline {pipeline!r} {problem}{end}")
 
 
 def absolute(value: Json, base: str) -> Json:
@@ -295,7 +296,11 @@ def _as_declared(value: Json, part: Schema, whole: Schema) -> Json:
 def _mismatch(value: Json, part: Schema, whole: Schema) -> str | None:
     part = _resolved(part, whole)
     if "enum" in part:
-        return None if value in part["enum"] else f"is one of {', '.join(map(repr, part['enum']))}, got {value!r:.60}"
+        if value in part["enum"]:
+            return None
+        close = closest(value, filter(_is_text, part["enum"])) if _is_text(value) else None
+        meant = f". Did you mean {close!r}?" if close else ""
+        return f"is one of {', '.join(map(repr, part['enum']))}, got {value!r:.60}{meant}"
     wanted = _kinds(part, whole)
     if not _fits(value, wanted):
         return f"is of type {' or '.join(sorted(wanted))}, got {value!r:.60}"
@@ -335,6 +340,10 @@ def _kinds(part: Schema, whole: Schema) -> frozenset[str]:
     if "anyOf" in part:
         return frozenset().union(*(_kinds(arm, whole) for arm in part["anyOf"]))
     return frozenset([part["type"]]) if "type" in part else frozenset()
+
+
+def _is_text(value: Json) -> bool:
+    return isinstance(value, str)
 
 
 def _kind_of(value: Json) -> str:

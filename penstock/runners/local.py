@@ -226,7 +226,8 @@ class _LocalRun:
         if isinstance(node, LoopPlan) and settled.expansion:
             skipped = self.scheduler.expand(node.id, settled.expansion.iterations, node.parallelism)
             self.log.loop_expanded(node, settled.expansion.items, settled.expansion.iterations)
-        self._ended(StepResult(node.id, COMPLETE, settled.reason), settled.answer)
+        outputs = self._artifacts(self.driver.made.get(node.id, {}))
+        self._ended(StepResult(node.id, COMPLETE, settled.reason, outputs=outputs), settled.answer)
         for node_id, reason in skipped:
             self._skip(node_id, reason)
 

@@ -154,6 +154,13 @@ def test_an_unknown_name_names_the_nearest_step(ran: Shell):
     assert "Did you mean 'train'?" in said.err
 
 
+def test_the_name_of_a_pipeline_leads_to_its_runs(ran: Shell):
+    said = ran("show", "toy")
+
+    assert said.code == 6
+    assert "It is a pipeline, see its runs with: penstock runs --pipeline toy." in said.err
+
+
 def test_an_unknown_artifact_is_not_found(ran: Shell):
     assert ran("lineage", "9999").code == 6
     assert ran("show", "pipeline.py").code == 6

@@ -94,6 +94,8 @@ def test_typed_text_becomes_a_value_of_the_type(typed: str, value: Any, declared
         ("splits=train", "Parameter 'splits' of pipeline 'penguins' is of type array, got 'train'."),
         ("splits=[1]", "Parameter 'splits' of pipeline 'penguins' is of type string, got 1 as item 0."),
         ("size=huge", "Parameter 'size' of pipeline 'penguins' is one of 'large', 'small', got 'huge'."),
+        ("size=SMALL", "Parameter 'size' of pipeline 'penguins' is one of 'large', 'small', got 'SMALL'. "
+         "Did you mean 'small'?"),
         ('window={"days": "7"}', "Parameter 'window' of pipeline 'penguins' is of type integer, got '7' as 'days'."),
         ("window={}", "Parameter 'window' of pipeline 'penguins' needs days, got {}."),
         ("epoch=3", "Pipeline 'penguins' has no parameter 'epoch'. Did you mean 'epochs'? It takes: data, epochs, "
@@ -158,6 +160,16 @@ def test_pipeline_without_steps_is_refused() -> None:
         empty.compile()
 
     assert str(raised.value) == ("Pipeline 'empty' has no steps: empty() calls no component. Does it return too early?")
+
+
+def test_parameters_are_passed_by_name() -> None:
+    with pytest.raises(ParameterError) as raised:
+        floats.run(1)
+
+    assert str(raised.value) == (
+        "floats.run() takes run parameters by name, got 1. It takes: rate, maybe, either, rates, by_name, "
+        "anything, count."
+    )
 
 
 def test_missing_value_says_how_to_pass_it(declared: RunParameters) -> None:

@@ -103,6 +103,25 @@ def wired():
     assert project.states(result) == {"judge": "CACHED", "one_word": "COMPLETE", "make": "CACHED"}
 
 
+def test_join_has_what_was_made_as_its_result(project: Project) -> None:
+    project.write(
+        STEPS
+        + """
+@pipeline
+def wired():
+    with when(judge(score=0.7).value.value > 0.9):
+        good = make(id="good")
+    with otherwise():
+        bad = make(id="bad", text="bad")
+    follow(note=one_of(good.note, bad.note), id="use")
+"""
+    )
+
+    result = project.run()
+
+    assert result["one_of-1"].result.path == result["bad"].note.path
+
+
 def test_join_of_branches_that_all_failed_or_were_skipped_is_skipped(project: Project) -> None:
     project.write(
         STEPS
