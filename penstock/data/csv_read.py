@@ -15,7 +15,7 @@ from penstock.data.csv_cells import Kind, first_wrong, to_type, typed
 from penstock.data.csv_format import CsvFormat
 from penstock.data.csv_scan import RecordScanner
 from penstock.data.csv_source import CsvFile, CsvRange, TextBlock, text_blocks
-from penstock.data.errors import CellError, DataFormatError, RaggedRowError, shortened
+from penstock.data.errors import CellError, DataFormatError, RaggedRowError, UnknownColumnError, shortened
 from penstock.data.raw_feature import in_words
 
 _DECLARED = {"int64": pa.int64(), "float64": pa.float64(), "float32": pa.float32(), "string": pa.string()}
@@ -146,13 +146,13 @@ def check_column_types(format_: CsvFormat, file: CsvFile) -> None:
     """Checks that every column with a declared type is there.
 
     Raises:
-        DataFormatError: One is not.
+        UnknownColumnError: One is not.
     """
     for name in format_.column_types:
         if name not in file.names:
             near = difflib.get_close_matches(name, file.names, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise DataFormatError(
+            raise UnknownColumnError(
                 f"column_types names {name!r}, which is no column of {file.path}.{hint} "
                 f"Its columns: {', '.join(file.names)}.",
                 file=file.path,

@@ -45,6 +45,12 @@ class CellError(DataFormatError):
     """A cell that is no value of its column's type."""
 
 
+class UnknownColumnError(DataFormatError):
+    """A parameter that names a column which the data doesn't have."""
+
+    fault = "pipeline author"
+
+
 class UnsupportedDataError(DataFormatError):
     """Data of a kind that the library does not cover."""
 

@@ -14,7 +14,7 @@ from penstock.data.errors import DataFormatError, NoDataError, UnsupportedDataEr
 from penstock.data.raw_feature import in_words, is_bytes
 from penstock.data.row_filter import RowFilter, columns_needed
 from penstock.data.row_source import RANGE_BYTES, Placed, SourceRange, TypedSource
-from penstock.data.selected_rows import check_columns, filtered
+from penstock.data.selected_rows import check_choice, filtered
 from penstock.data.stored_types import flat_names, stored, stored_schema, widened
 
 _BATCH_ROWS = 1 << 16
@@ -48,7 +48,7 @@ class ParquetRows(TypedSource):
             metadata = _metadata(path)
             arrow = metadata.schema.to_arrow_schema()
             if first is None:
-                check_columns(columns_needed(self.columns or (), self.row_filter) or (), flat_names(arrow), path)
+                check_choice(self.columns, self.row_filter, flat_names(arrow), path)
             schema = _stored_schema(arrow, path, self._needed_roots())
             first = schema if first is None else _same_schema(first, self.paths[0], schema, path)
             for groups in _runs(metadata, self.range_bytes):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 
-from penstock.data.errors import DataFormatError, NoDataError, UnsupportedDataError, shortened
+from penstock.data.errors import DataFormatError, NoDataError, UnknownColumnError, UnsupportedDataError, shortened
 from penstock.data.row_source import Placed, SourceRange, TypedSource
 
 CONNECT_SECONDS = 15
@@ -105,7 +105,7 @@ class QueryRows(TypedSource):
         if column.casefold() not in map(str.casefold, names):
             near = difflib.get_close_matches(column, names, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise DataFormatError(
+            raise UnknownColumnError(
                 f"partition_column={column!r} is no column of the query.{hint} Its columns: {', '.join(names)}.",
                 column=column,
             )

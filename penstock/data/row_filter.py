@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
 }
+_SINGLE_EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
 _HINT = 'Write conditions as "fare > 3 and company is not null", with and, or, not, ==, !=, <, <=, >, >=, in, is null.'
 
 
@@ -63,7 +65,8 @@ def _parsed(text: str) -> ast.expr:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:
         at = f" at character {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
-        raise ValueError(f"row_filter={text!r} can't be read{at}. {_HINT}") from None
+        single = " Equality is written ==." if _SINGLE_EQUALS.search(text) else ""
+        raise ValueError(f"row_filter={text!r} can't be read{at}.{single} {_HINT}") from None
 
 
 def _checked(node: ast.expr, text: str) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from penstock.data.bad_rows import BadRow
-from penstock.data.errors import DataFormatError, shortened
-from penstock.data.row_filter import RowFilter, columns_needed
+from penstock.data.errors import DataFormatError, UnknownColumnError, shortened
+from penstock.data.row_filter import RowFilter
 from penstock.data.row_source import RangeRows, RowSource, SourceRange
 
 
@@ -38,9 +38,8 @@ class SelectedRows:
             DataFormatError: A chosen column isn't there.
         """
         types = self.source.settle(learned)
-        needed = [*(self.columns or ()), *(self.row_filter.columns if self.row_filter else ())]
         if types.names:  # else no range had a row
-            check_columns(needed, types.names)
+            check_choice(self.columns, self.row_filter, types.names)
         return types
 
     def selected(self, schema: pa.Schema) -> pa.Schema:
@@ -50,20 +49,32 @@ class SelectedRows:
         return pa.schema([schema.field(name) for name in self.columns])
 
 
-def check_columns(needed: Sequence[str], present: Sequence[str], file: str = "") -> None:
-    """Checks that chosen columns are there.
+def check_choice(
+    columns: Sequence[str] | None, row_filter: RowFilter | None, present: Sequence[str], file: str = ""
+) -> None:
+    """Checks that the columns that are chosen and those of the condition are there.
 
     Raises:
-        DataFormatError: One is not.
+        UnknownColumnError: One is not.
+    """
+    check_columns(columns or (), present, "columns=", file)
+    if row_filter is not None:
+        check_columns(row_filter.columns, present, f"row_filter={row_filter.text!r}", file)
+
+
+def check_columns(needed: Sequence[str], present: Sequence[str], parameter: str, file: str = "") -> None:
+    """Checks that the columns that a parameter names are there.
+
+    Raises:
+        UnknownColumnError: One is not.
     """
     for name in needed:
         if name not in present:
             near = difflib.get_close_matches(name, present, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             where = f" of {file}" if file else ""
-            raise DataFormatError(
-                f"columns= or row_filter= names {name!r}, which is no column{where}.{hint} "
-                f"The columns: {', '.join(present)}.",
+            raise UnknownColumnError(
+                f"{parameter} names {name!r}, which is no column{where}.{hint} The columns: {', '.join(present)}.",
                 file=file,
                 column=name,
             )
@@ -110,19 +121,19 @@ class _SelectedRange:
         return self.rows.bad
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        needed = columns_needed(self.selection.columns, self.selection.row_filter)
+        columns, row_filter = self.selection.columns, self.selection.row_filter
         for batch in self.rows.batches():
             if self._failed:
                 continue
             try:
-                check_columns(needed or (), batch.schema.names)
-                kept = filtered(batch, self.selection.row_filter) if self.selection.row_filter else batch
+                check_choice(columns, row_filter, batch.schema.names)
+                kept = filtered(batch, row_filter) if row_filter else batch
             except DataFormatError:
                 # The range's own types may be narrower than those of all ranges, or lack a column.
                 if self.settled:
                     raise
                 self._failed = True
                 continue
-            kept = kept.select(self.selection.columns) if self.selection.columns is not None else kept
+            kept = kept.select(columns) if columns is not None else kept
             self.schema = self.schema or kept.schema
             yield kept

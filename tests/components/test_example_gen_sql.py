@@ -161,7 +161,7 @@ def test_what_is_wrong_with_a_query_is_named(ingest, sqlite, query, parameters, 
     ],
 )
 def test_a_partition_column_that_is_not_there_is_named(ingest, sqlite, partition_column, message):
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(ParameterError) as caught:
         ingest(sqlite, "SELECT * FROM trips", partition_column=partition_column)
 
     assert str(caught.value) == message

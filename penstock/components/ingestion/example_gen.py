@@ -173,6 +173,7 @@ def ingest(
     """Makes examples of a source, and describes them.
 
     Raises:
+        ParameterError: A parameter names a column that isn't there.
         DataError: The data is at fault.
     """
     from penstock.components.ingestion import ingestion_ranges
@@ -183,7 +184,7 @@ def ingest(
             beam, source, choice.splits, examples.path, label=component, split_of=split_of
         )
     except DataFormatError as error:
-        raise DataError(str(error)) from error
+        raise (ParameterError if error.fault == ParameterError.fault else DataError)(str(error)) from error
     examples.properties |= {
         "span": span,
         "version": version,

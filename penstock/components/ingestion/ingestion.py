@@ -132,7 +132,7 @@ def _by_split(batch: pa.RecordBatch, splits: Splits, place: Place) -> Iterator[t
     weights = {split: splits.weights[split] for split in place.shards}
     deciding = None
     if splits.partition_feature is not None:
-        check_columns([splits.partition_feature], batch.schema.names)
+        check_columns([splits.partition_feature], batch.schema.names, "partition_feature=")
         deciding = hash_rows(batch.select([splits.partition_feature]))[1]
     return split_rows(batch, hashes, weights, deciding)
 
