@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from penstock.data.csv_format import CsvFormat, detect_encoding, is_single_byte
+from penstock.data.csv_mistakes import MAGIC_BYTES, check_delimiter, check_kind
 from penstock.data.csv_scan import Cut, RecordScanner, count_lines, find_cuts
 from penstock.data.errors import DataFormatError, EncodingError, HeaderError, NoDataError
 from penstock.data.row_source import RANGE_BYTES
@@ -129,9 +130,11 @@ def open_csv(path: str, format_: CsvFormat) -> CsvFile:
         NoDataError: The file is empty.
         HeaderError: Column names are empty or duplicate.
         EncodingError: The header is no text in the encoding, or seems to be in another one.
+        UnsupportedDataError: It is a file of another kind.
     """
     with _open(path) as stream:
-        head = stream.read(4)
+        head = stream.read(MAGIC_BYTES)
+    check_kind(head, path)
     codec, mark = detect_encoding(head, format_.encoding, path)
     streamed = _is_gzip(path) or not (codec == "utf-8" or is_single_byte(codec))
     bare = CsvFile(path, codec, mark, streamed, (), Cut(0, 1))
@@ -144,6 +147,8 @@ def open_csv(path: str, format_: CsvFormat) -> CsvFile:
     else:
         names = tuple(next(_reader(_utf8(line, bare, count_lines(before) + 1).decode(), format_), []))
         body = Cut(offset + len(before) + len(line), 1 + count_lines(before) + count_lines(line))
+        if len(names) == 1:
+            check_delimiter(names, next(_chunks(bare)), format_, path)
     _check_names(names, path)
     return CsvFile(path, codec, mark, streamed, names, body)
 
