@@ -12,6 +12,7 @@ from penstock.components.validation.anomalies import validate
 from penstock.components.validation.dataset_statistics import describe_table
 from penstock.components.validation.feature_inference import Inference
 from penstock.components.validation.schema_inference import infer_schema
+from penstock.data.raw_feature import raw_features
 from penstock.pipeline import DataError
 
 REQUIRED = "presence { min_fraction: 1.0 min_count: 1 } shape { dim { size: 1 } }"
@@ -106,6 +107,17 @@ def test_a_feature_that_a_further_split_misses_may_be_missing_and_stays_in_use(h
 
     expected = "name: 'x' type: FLOAT presence { min_count: 0 } value_count { min: 2 max: 2 }"
     assert schema.feature[1] == text_format.Parse(expected, schema_pb2.Feature())
+
+
+def test_a_feature_that_a_further_split_misses_is_still_one_of_the_model():
+    train = describe_table(pa.table({"s": ["a", "b"], "x": [1.0, 2.0], "l": [[1, 2], [3, 4]]}))
+    types = pa.schema({"s": pa.string(), "x": pa.float64(), "l": pa.list_(pa.int64())})
+    held_out = describe_table(pa.table({"s": ["a"], "x": [None], "l": [None]}, types))
+
+    features = {each.name: each for each in raw_features(infer_schema([train, held_out]))}
+
+    assert list(features) == types.names
+    assert [features["x"].scalar, features["l"].scalar] == [True, False]
 
 
 def test_a_feature_of_a_further_split_may_be_missing():
