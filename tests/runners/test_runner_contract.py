@@ -119,8 +119,9 @@ def plan_of(project: Project, name: str) -> Plan:
     return plan
 
 
-def test_runner_is_found_by_its_name() -> None:
-    assert isinstance(runner.runner("local"), LocalRunner)
+@pytest.mark.parametrize("name", RUNNERS)
+def test_runner_is_found_by_its_name(name: str) -> None:
+    assert type(runner.runner(name)) is RUNNERS[name]
 
 
 def test_unknown_runner_names_the_nearest() -> None:
