@@ -255,7 +255,8 @@ def is_importable(spec: ComponentSpec) -> bool:
     """Say whether a component's reference leads to a component, as far as its module is loaded."""
     module, _, name = spec.reference.partition(":")
     loaded = sys.modules.get(module)
-    return not spec.source or "." in name or loaded is None or isinstance(getattr(loaded, name, None), Component)
+    from_file = bool(spec.source) and not spec.source.startswith("<")  # no interactive session, no docstring's example
+    return not from_file or "." in name or loaded is None or isinstance(getattr(loaded, name, None), Component)
 
 
 def module_name(name: str) -> str:
