@@ -82,7 +82,7 @@ class RunState:
             row.done, row.total, row.metrics = event["done"], event.get("total"), event.get("metrics") or {}
         elif kind == "step_retried":
             row.state, row.seconds = "PENDING", row.elapsed(event["at"])
-            row.reason = f"{event['reason']}; again in {formats.duration(event['delay'])}"
+            row.reason = f"again in {formats.duration(event['delay'])}: {event['reason']}"
         elif kind == "step_finished":
             row.seconds = event["seconds"] or row.elapsed(event["at"])
             row.state = event["state"]

@@ -117,7 +117,7 @@ def test_retries_are_told_as_they_come():
         progress.event(each)
         state.apply(each)
 
-    said = "attempt 1 of 4 failed: ConnectionError: gone; again in 610 ms"
+    said = "again in 610 ms: attempt 1 of 4 failed: ConnectionError: gone"
     assert screen.getvalue().splitlines()[1:] == [f"[0/1] flaky  RETRY        3.5 s  {said}"]
     assert f"·  flaky             {said}" in drawn(state, 105.0)
 
