@@ -131,6 +131,16 @@ class StoreReader:
         """See ``MetadataStore.lineage``."""
         return walk_lineage(self._client, artifact_ids, direction, depth)
 
+    def producers(self, artifact_ids: Iterable[int]) -> dict[int, list[ExecutionRecord]]:
+        """See ``MetadataStore.producers``."""
+        made = [each for each in events_of_artifacts(self._client, artifact_ids) if each.type in protos.OUTPUT_TYPES]
+        found_protos = executions_by_id(self._client, (each.execution_id for each in made))
+        executions = {each.id: protos.execution_record(each) for each in found_protos}
+        found: dict[int, list[ExecutionRecord]] = {}
+        for event in sorted(made, key=lambda each: each.execution_id, reverse=True):
+            found.setdefault(event.artifact_id, []).append(executions[event.execution_id])
+        return found
+
     def _context(self, type_name: str, name: str) -> pb.Context | None:
         request = service.GetContextByTypeAndNameRequest(type_name=type_name, context_name=name)
         response = self._client.call("GetContextByTypeAndName", request)

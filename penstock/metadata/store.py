@@ -168,6 +168,12 @@ class MetadataStore(Protocol):
         graph; an unknown id isn't.
         """
 
+    def producers(self, artifact_ids: Iterable[int]) -> dict[int, list[ExecutionRecord]]:
+        """Give the executions that made artifacts or took them from the cache, by artifact id, the newest first.
+
+        They carry no ``inputs`` and ``outputs``; an artifact that nothing put out isn't there.
+        """
+
     def close(self) -> None:
         """Let go of the store; later calls raise ``StoreError``."""
 

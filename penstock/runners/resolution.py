@@ -19,8 +19,14 @@ from penstock.pipeline.plan import Json, ResolverPlan
 from penstock.runners.driver import Driver
 
 Found = list[ArtifactRecord]
-FIRST_LOOK = 20
-"""So many artifacts of a type are read before all are."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An artifact, and the execution of the latest earlier run that made it or took it from the cache."""
+
+    artifact: ArtifactRecord
+    by: ExecutionRecord
 
 
 @dataclass(frozen=True)
@@ -51,25 +57,31 @@ class Search:
         """The pipeline whose artifacts are searched."""
         return str(self.arguments.get("pipeline", self.driver.plan.name))
 
-    def recorded(self, type: str = "", step: str | None = None) -> Iterator[ArtifactRecord]:
-        """Yield the artifacts there are of a type, the newest first, whose files are there."""
-        seen = 0
-        for limit in (FIRST_LOOK, None):  # mostly the newest few are all that is asked for
-            found = self.store.artifacts(type or self.type, pipeline=self.pipeline, limit=limit)
-            for each in found[seen:]:
-                if step in (None, each.step, unnumbered(each.step)) and self.is_there(each):
-                    yield each
-            seen = len(found)
-            if limit is None or seen < limit:
-                return
+    def recorded(self, type: str = "", step: str | None = None) -> Iterator[Candidate]:
+        """Yield the artifacts of a type that earlier runs made or reused, of the latest run first, that are there.
+
+        Within a run they come newest first, so that it makes no difference whether the run made or reused them.
+        """
+        artifacts = {each.id: each for each in self.store.artifacts(type or self.type)}
+        found: list[Candidate] = []
+        for id, executions in self.store.producers(artifacts).items():
+            fitting = [each for each in executions if self._is_earlier_step(each, step)]
+            if fitting:
+                found.append(Candidate(artifacts[id], max(fitting, key=lambda each: each.run)))
+        found.sort(key=lambda each: (each.by.run, each.artifact.id), reverse=True)
+        return (each for each in found if self.is_there(each.artifact))
+
+    def _is_earlier_step(self, execution: ExecutionRecord, step: str | None) -> bool:
+        named = step in (None, execution.step, unnumbered(execution.step))
+        return named and execution.pipeline == self.pipeline and execution.run not in self.runs
 
     def is_there(self, artifact: ArtifactRecord) -> bool:
         """Say whether an artifact's files are where they were recorded."""
         return artifact.state == "LIVE" and os.path.exists(self.driver.layout.absolute(artifact.uri))
 
-    def is_earlier(self, artifact: ArtifactRecord) -> bool:
-        """Say whether an artifact is of an earlier run, and another than what this pipeline makes today."""
-        return artifact.run not in self.runs and artifact.digest not in {own.digest for own in self.own}
+    def is_another(self, artifact: ArtifactRecord) -> bool:
+        """Say whether an artifact is another than what this pipeline makes today."""
+        return artifact.digest not in {own.digest for own in self.own}
 
 
 def resolve(node: ResolverPlan, driver: Driver) -> dict[str, Found]:
@@ -94,11 +106,10 @@ def resolve(node: ResolverPlan, driver: Driver) -> dict[str, Found]:
 
 
 def _latest(search: Search) -> Found:
-    step = search.arguments.get("step")
     found: dict[str, ArtifactRecord] = {}
-    for each in search.recorded(step=step):
-        if search.is_earlier(each):
-            found.setdefault(each.digest, each)
+    for each in search.recorded(step=search.arguments.get("step")):
+        if search.is_another(each.artifact):
+            found.setdefault(each.artifact.digest, each.artifact)
             if len(found) == search.arguments["n"]:
                 break
     return [*found.values()][::-1]
@@ -106,9 +117,9 @@ def _latest(search: Search) -> Found:
 
 def _latest_blessed(search: Search) -> Found:
     for blessing in search.recorded(ModelBlessing.TYPE_NAME, search.arguments.get("step")):
-        judged = search.store.execution(blessing.execution) if blessing.properties.get("blessed") == 1 else None
+        judged = search.store.execution(blessing.by.ulid) if blessing.artifact.properties.get("blessed") == 1 else None
         candidate = _candidate(judged, search.type) if judged else None
-        if candidate is not None and search.is_there(candidate) and search.is_earlier(candidate):
+        if candidate is not None and search.is_there(candidate) and search.is_another(candidate):
             return [candidate]
     return []
 
@@ -122,7 +133,8 @@ def _candidate(judged: ExecutionRecord, type: str) -> ArtifactRecord | None:
 
 def _spans(search: Search) -> Found:
     best: dict[int, ArtifactRecord] = {}
-    earlier = (each for each in search.recorded(step=search.arguments.get("step")) if _counts(search, each))
+    recorded = search.recorded(step=search.arguments.get("step"))
+    earlier = (each.artifact for each in recorded if unnumbered(each.by.step) not in search.followers)
     for each in [*search.own, *earlier]:
         span = each.properties.get("span")
         if span is not None and (span not in best or _version(each) > _version(best[span])):
@@ -137,11 +149,6 @@ def _spans(search: Search) -> Found:
             f"{listing(map(str, missing))}. It has: {listing(map(str, sorted(best)))}."
         )
     return [best[span] for span in range(first, last + 1)]
-
-
-def _counts(search: Search, artifact: ArtifactRecord) -> bool:
-    """Say whether an artifact may be a span: what came of the resolver itself may not."""
-    return artifact.run not in search.runs and unnumbered(artifact.step) not in search.followers
 
 
 def _version(artifact: ArtifactRecord) -> int:

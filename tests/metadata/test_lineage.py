@@ -166,3 +166,19 @@ def test_wide_histories_are_walked_in_a_few_calls() -> None:
 
         assert len(graph.artifacts) == 2501
         assert len(graph.inputs_of(merged.ulid)) == 2500
+
+
+def test_producers_are_who_made_an_artifact_and_who_took_it_from_the_cache_newest_first(store: MetadataStore) -> None:
+    run, other = a_run(store), a_run(store, "other")
+    made = complete(store, run, outputs={"out": [NewArtifact("Model", "a/1")]})
+    (model,) = made.outputs["out"]
+    (cached,) = store.record_cached([CachedExecution(an_execution(other, "Reuse"), made)])
+    complete(store, run, inputs={"model": [model.id]})
+    external = store.put_external(NewArtifact("ExternalFiles", "/data", digest="d"))
+
+    found = store.producers([model.id, external.id, 999])
+
+    assert {id: [each.ulid for each in executions] for id, executions in found.items()} == {
+        model.id: [cached.ulid, made.ulid]
+    }
+    assert [each.pipeline for each in found[model.id]] == ["other", "penguins"]

@@ -165,6 +165,94 @@ def wired(rate: float):
     assert results[-1]["compare"].state == "CACHED"
 
 
+REUSED = (
+    BASELINE
+    + """
+@component
+def compare(now: Input[Note], told: Output[Artifact], *, before: Input[Note] | None = None) -> None:
+    put(told, f"{get(now)} after {get(before) if before else 'nothing'}")
+
+
+def compared(rate):
+    trained = train(rate=rate)
+    compare(now=trained.model, before=Resolver(strategy=latest(step="train"), note=Note).note)
+
+
+@pipeline
+def compares(rate: float):
+    compared(rate)
+
+
+@pipeline
+def renamed(rate: float):
+    compared(rate)
+
+
+@pipeline
+def renamed_gate(log: str, rate: float = 1.0):
+    trained = train(rate=rate)
+    baseline = Resolver(strategy=latest_blessed(), model=Note)
+    verdict = judge(model=trained.model, baseline=baseline.model)
+    push(model=trained.model, blessing=verdict.blessing, log=log)
+
+
+@pipeline
+def days(span: int):
+    ingest(span=span)
+
+
+@pipeline
+def window(span: int):
+    ingest(span=span)
+    join(parts=Resolver(strategy=spans(last_spans=2), rows=Rows).rows)
+"""
+)
+
+
+def test_latest_is_what_the_last_run_reused_as_well_as_what_it_made(project: Project) -> None:
+    project.write(REUSED)
+
+    results = [project.run("compares", rate=rate) for rate in (1.0, 2.0, 1.0, 3.0, 3.0)]
+
+    texts = [project.text(result, "compare", "told") for result in results]
+    assert texts[:4] == ["m1.0 after nothing", "m2.0 after m1.0", "m1.0 after m2.0", "m3.0 after m1.0"]
+    assert states_but_resolver(project, results[2]) == {"CACHED", "COMPLETE"}
+    assert states_but_resolver(project, results[4]) == {"CACHED"}
+
+
+def test_what_was_reused_from_another_pipeline_is_found_by_the_one_that_reused_it(project: Project) -> None:
+    project.write(REUSED)
+    project.run("compares", rate=1.0)
+
+    reused, changed, again = (project.run("renamed", rate=rate) for rate in (1.0, 2.0, 2.0))
+
+    assert states_but_resolver(project, reused) == {"CACHED"}
+    assert project.text(changed, "compare", "told") == "m2.0 after m1.0"
+    assert states_but_resolver(project, again) == {"CACHED"}
+
+
+def test_blessed_model_is_found_though_its_blessing_was_reused_from_another_pipeline(project: Project) -> None:
+    project.write(REUSED)
+    log = str(project.folder / "pushed")
+    project.run("wired", log=log)
+
+    reused, changed, again = (project.run("renamed_gate", log=log, rate=rate) for rate in (1.0, 2.0, 2.0))
+
+    assert states_but_resolver(project, reused) == {"CACHED"}
+    assert verdict(project, changed) == "m2.0 against m1.0"
+    assert states_but_resolver(project, again) == {"CACHED"}
+
+
+def test_span_that_was_reused_from_another_pipeline_is_in_the_window(project: Project) -> None:
+    project.write(REUSED)
+    project.run("days", span=1)
+
+    results = [project.run("window", span=span) for span in (1, 2, 2)]
+
+    assert [project.text(result, "join", "joined") for result in results] == ["s1v0", "s1v0+s2v0", "s1v0+s2v0"]
+    assert states_but_resolver(project, results[2]) == {"CACHED"}
+
+
 def test_warm_start_goes_on_from_the_last_model(project: Project) -> None:
     project.write(
         STEPS
