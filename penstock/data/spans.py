@@ -8,6 +8,7 @@ Standard library only: the driver resolves patterns, before anything heavy is im
 from __future__ import annotations
 
 import datetime
+import difflib
 import glob
 import os
 import re
@@ -134,12 +135,19 @@ def _check(pattern: str) -> None:
         raise SpanError(f"{pattern}: spans are counted by {{SPAN}} or by date, not both. Drop one.")
     if not dates and "SPAN" not in names:
         raise SpanError(f"{pattern}: {{VERSION}} is the version of a span. Add {{SPAN}}, or {{YYYY}}{{MM}}{{DD}}.")
+    if odd := odd_placeholder(pattern):
+        raise SpanError(f"{pattern}: {odd}")
+
+
+def odd_placeholder(pattern: str) -> str:
+    """Returns what is wrong with the first word in braces that is no placeholder; "" where there is none."""
     for braces in _ANY_BRACES.findall(pattern):
         if not _PLACEHOLDER.fullmatch(braces):
-            raise SpanError(
-                f"{pattern}: {braces} is no placeholder. There are {{SPAN}}, {{SPAN:04}}, {{VERSION}}, "
-                "{YYYY}, {MM} and {DD}."
-            )
+            near = difflib.get_close_matches(braces.strip("{}").upper(), ("SPAN", "VERSION", *_DATE), 1)
+            hint = f" Did you mean {{{near[0]}}}?" if near else ""
+            there = "{SPAN}, {SPAN:04}, {VERSION}, {YYYY}, {MM} and {DD}"
+            return f"{braces} is no placeholder.{hint} There are {there}."
+    return ""
 
 
 def _divided(pattern: str) -> tuple[str, str]:
@@ -217,6 +225,7 @@ def _chosen(found: Mapping[int, list[Found]], choice: SpanChoice, pattern: str) 
         first, last = choice.span_range
     elif choice.last_spans is not None:
         first = latest - choice.last_spans + 1
+        _check_reach(found, choice.last_spans, pattern)
     missing = [span for span in range(first, last + 1) if span not in found]
     if missing:
         shown = ", ".join(_named(span, pattern) for span in missing[:5]) + (", ..." if len(missing) > 5 else "")
@@ -225,6 +234,17 @@ def _chosen(found: Mapping[int, list[Found]], choice: SpanChoice, pattern: str) 
             f"There are {_listed(sorted(found), pattern)}. Bring it, or ask for others."
         )
     return [each for span in range(first, last + 1) for each in found[span]]
+
+
+def _check_reach(found: Mapping[int, list[Found]], count: int, pattern: str) -> None:
+    """Refuses more spans up to the latest than there are since the first."""
+    first, latest = min(found), max(found)
+    if first > latest - count + 1:
+        raise SpanError(
+            f"{pattern}: last_spans={count} reaches back beyond the first span: up to the latest there are at most "
+            f"{latest - first + 1}, {_named(first, pattern)} to {_named(latest, pattern)}. Ask for so many, or bring "
+            "earlier ones."
+        )
 
 
 def _listed(spans: Sequence[int], pattern: str) -> str:

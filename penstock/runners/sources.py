@@ -123,4 +123,5 @@ def _nothing(parameter: str, path: str) -> str:
     while there != os.path.dirname(there) and not os.path.isdir(there):
         there = os.path.dirname(there)
     held = ", ".join(sorted(os.listdir(there))[:8]) or "nothing"
-    return f"{parameter}: there is no file at {path}. The folder {there} holds: {held}. Pass another path."
+    hint = " ".join(filter(None, (spans.odd_placeholder(path), "Pass another path.")))
+    return f"{parameter}: there is no file at {path}. The folder {there} holds: {held}. {hint}"

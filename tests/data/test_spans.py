@@ -86,7 +86,10 @@ def test_wildcards_before_the_span_find_it_in_several_folders(places):
         ("{YYYY}-{MM}", {}, "a date takes all of {YYYY}, {MM} and {DD}"),
         ("v{VERSION}", {}, "is the version of a span"),
         ("{SPAN}-{YYYY}{MM}{DD}", {}, "counted by {SPAN} or by date, not both"),
-        ("{SPAN}/{SPLIT}", {}, "{SPLIT} is no placeholder"),
+        ("{SPAN}/{SPLIT}", {}, r"{SPLIT} is no placeholder\."),
+        ("{SPAN}/{SPAM}", {}, r"{SPAM} is no placeholder\. Did you mean {SPAN}\? There are {SPAN}, {SPAN:04}, "),
+        ("{SPAN}/{version}", {}, r"{version} is no placeholder\. Did you mean {VERSION}\?"),
+        ("span-{SPAN}", {"last_spans": 11}, r"at most 10, 1 to 10\. Ask for so many, or bring earlier ones\."),
         ("span-{SPAN}/v{VERSION}", {}, "there is no span"),
     ],
 )

@@ -157,6 +157,9 @@ MESSAGES = [
      "another path."),
     ("data/*.tsv", DataError, "Gen(data=...): there is no file at {base}/data/*.tsv. The folder {base}/data holds: "
      ".hidden, a.csv, b.csv. Pass another path."),
+    ("data/{{span}}/x", DataError, "Gen(data=...): there is no file at {base}/data/{{span}}/x. The folder {base}/data "
+     "holds: .hidden, a.csv, b.csv. {{span}} is no placeholder. Did you mean {{SPAN}}? There are {{SPAN}}, "
+     "{{SPAN:04}}, {{VERSION}}, {{YYYY}}, {{MM}} and {{DD}}. Pass another path."),
     ("gs://bucket/x", Unsupported, "Gen(data=...) got the URL 'gs://bucket/x'; this version reads local files."),
     ("data/{{SPAN}}/x", DataError, "Gen(data=...): {base}/data/{{SPAN}}/x: there is no span. Put the data there, or "
      "correct the pattern."),
