@@ -28,8 +28,8 @@ class Project:
 
     Attributes:
         code_root: The folder user modules are imported from: `code` of the settings, else the pipeline's own folder.
-        root: The folder of artifacts and metadata: $PENSTOCK_ROOT, else `root` of the settings, else `.penstock`
-            in the working directory.
+        root: The folder of artifacts and metadata: $PENSTOCK_ROOT, else `root` of the settings that hold in the
+            working directory, else of those that hold for the pipeline, else `.penstock` in the working directory.
         resources: What steps may claim together, from [resources] of the settings: `cpus`, `memory` such as "16Gi",
             `gpus`. What isn't named is what the machine has.
     """
@@ -48,15 +48,24 @@ class Project:
         """Return the settings that hold in a folder."""
         home, settings = _settings(folder)
         code = os.path.join(home, settings["code"]) if "code" in settings else folder
-        return Project(os.path.abspath(code), default_root(), settings.get("resources", {}))
+        return Project(os.path.abspath(code), default_root(folder), settings.get("resources", {}))
 
 
-def default_root() -> str:
-    """Return the root that holds in the working directory."""
+def default_root(pipeline: str | None = None) -> str:
+    """Return the root that holds in the working directory, or there for a pipeline of another folder."""
     if os.environ.get(ROOT_VARIABLE):
         return os.path.abspath(os.environ[ROOT_VARIABLE])
-    home, settings = _settings(os.getcwd())
-    return os.path.abspath(os.path.join(home, settings["root"]) if "root" in settings else DEFAULT_ROOT)
+    for folder in [os.getcwd(), *([pipeline] if pipeline else [])]:
+        home, settings = _settings(folder)
+        if "root" in settings:
+            return os.path.abspath(os.path.join(home, settings["root"]))
+    return os.path.abspath(DEFAULT_ROOT)
+
+
+def is_root_by_chance(root: str, code_root: str) -> bool:
+    """Say whether nothing but the working directory made a root the one of a pipeline whose code is elsewhere."""
+    here = os.getcwd()
+    return root == os.path.join(here, DEFAULT_ROOT) and os.path.commonpath([here, code_root]) != here
 
 
 @functools.lru_cache(maxsize=32)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -22,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from penstock.pipeline.errors import PlatformError
+from penstock.pipeline.project import ROOT_VARIABLE, is_root_by_chance
 
 LEAST_ROOM = 1 << 20
 """Bytes that must be left on the root's disk for a run to start: the metadata of its first step alone take as many."""
@@ -117,8 +119,12 @@ class Layout:
         return os.path.relpath(path, self.root) if inside else path
 
 
-def prepare_root(layout: Layout) -> None:
-    """Make a root usable.
+def prepare_root(layout: Layout, code_root: str) -> None:
+    """Make a root usable; a new one that only the working directory has chosen is told of.
+
+    Args:
+        layout: The root.
+        code_root: The folder of the pipeline's code.
 
     Raises:
         PlatformError: It can't be made or written, or its disk is full.
@@ -138,6 +144,14 @@ def prepare_root(layout: Layout) -> None:
         raise PlatformError(
             f"The disk of the root {layout.root} is full: {room / 1e6:.1f} MB are left. Free some space there, or "
             f"choose another with --root DIR."
+        )
+    if not os.path.exists(layout.database) and is_root_by_chance(layout.root, code_root):
+        logging.getLogger(__name__).warning(
+            "New root %s, where you stand; the pipeline is in %s, and nothing that ran in another root is reused. To "
+            'use one root wherever you stand, name it: --root DIR, $%s, or root = "DIR" in a penstock.toml there.',
+            layout.root,
+            code_root,
+            ROOT_VARIABLE,
         )
 
 

@@ -55,7 +55,7 @@ class LocalRunner:
         total = capacity.of_machine(Project.of_folder(request.code_root).resources, workers)
         capacity.check_claims(steps_in(plan.nodes), total)
         layout = Layout(request.root)
-        prepare_root(layout)
+        prepare_root(layout, request.code_root)
         try:
             with ExitStack() as stack:
                 store = self._open_store(layout, stack)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.runners.layout import Layout, acquire_lock, dead_runs, lock_holder, new_id
+from penstock.runners.layout import Layout, acquire_lock, dead_runs, lock_holder, new_id, prepare_root
 
 HOLD = """
 import sys, time
@@ -142,3 +142,21 @@ def test_new_locks_are_never_taken_for_dead_ones(layout: Layout) -> None:
     recoverer.join()
 
     assert stolen == []
+
+
+def test_new_root_is_told_of_when_only_the_working_directory_has_chosen_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = Layout(str(tmp_path / ".penstock"))
+
+    prepare_root(root, str(tmp_path / "pipelines"))
+    prepare_root(root, "/elsewhere")
+    Path(root.database).touch()
+    prepare_root(root, "/elsewhere")
+
+    assert caplog.messages == [
+        f"New root {root.root}, where you stand; the pipeline is in /elsewhere, and nothing that ran in another root "
+        f'is reused. To use one root wherever you stand, name it: --root DIR, $PENSTOCK_ROOT, or root = "DIR" in a '
+        f"penstock.toml there."
+    ]
