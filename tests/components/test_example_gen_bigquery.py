@@ -203,6 +203,7 @@ def test_a_project_that_nobody_names_is_asked_for(monkeypatch, tmp_path):
     ("parameters", "message"),
     [
         ({}, "give table= or query=, one of them"),
+        ({"query": "DROP TABLE d.t"}, "query= begins with 'DROP', and must read"),
         ({"table": "trips"}, "table='trips' is no table"),
         ({"table": "d.t", "row_filter": "fare >"}, "row_filter='fare >' can't be read"),
         ({"table": "d.t", "splits": {}}, "splits is empty"),
