@@ -138,10 +138,10 @@ def _show_step(root: Root, step: ExecutionRecord, wish: Wish, *, as_json: bool) 
     if as_json:
         write({**step_document(step, root.layout), "log": _log(root, step)})
         return
-    show_on_stdout(step_detail(step, step.facts.get("parameters", {}), _log(root, step)))
-    for artifact in outputs_with_pictures(step):
-        for part in content(shown_of(root, artifact), wish):
-            show_on_stdout(part)
+    pictured_outputs = (shown_of(root, each) for each in outputs_with_pictures(step))
+    inside = [part for shown in pictured_outputs for part in content(shown, wish)]  # first: a wish may fit nothing
+    for part in (step_detail(step, step.facts.get("parameters", {}), _log(root, step)), *inside):
+        show_on_stdout(part)
 
 
 def _log(root: Root, step: ExecutionRecord) -> str:

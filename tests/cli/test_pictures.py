@@ -127,7 +127,7 @@ def test_statistics_and_schemas_that_no_root_knows_are_shown(described: Shell, t
 def test_wrong_names_are_answered_with_the_nearest(described: Shell, arguments: str, code: int, told: str):
     said = described(*arguments.split())
 
-    assert (said.code, said.err.count("Traceback")) == (code, 0)
+    assert (said.code, said.out, said.err.count("Traceback")) == (code, "", 0)
     assert told in said.err
 
 
