@@ -51,6 +51,12 @@ class UnknownColumnError(DataFormatError):
     fault = "pipeline author"
 
 
+class NoRowError(DataFormatError):
+    """What a user's function yields is no row."""
+
+    fault = "user code"
+
+
 class UnsupportedDataError(DataFormatError):
     """Data of a kind that the library does not cover."""
 

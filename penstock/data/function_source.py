@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from penstock.data.errors import CellError, DataFormatError
+from penstock.data.errors import CellError, NoRowError
 from penstock.data.row_source import Placed, SourceRange, TypedSource
 from penstock.data.value_columns import ValueConflict, batch_of, weight_of
 
@@ -81,8 +81,8 @@ def _mappings(items: Iterable[Any], place: str) -> Iterator[Mapping[str, Any]]:
         yield item
 
 
-def _no_row(item: Any, place: str) -> DataFormatError:
-    return DataFormatError(
+def _no_row(item: Any, place: str) -> NoRowError:
+    return NoRowError(
         f"The function of {place} yields {type(item).__name__}. Yield pyarrow record batches or tables, or one "
         "dictionary a row."
     )

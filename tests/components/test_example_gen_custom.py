@@ -81,7 +81,7 @@ def test_files_are_handed_over_as_paths(ingest, tmp_path):
 @pytest.mark.parametrize(
     ("function", "error", "message"),
     [
-        ("odd", DataError, "The function of the source yields int. Yield pyarrow record batches"),
+        ("odd", UserCodeError, "The function of the source yields int. Yield pyarrow record batches"),
         ("mixed", DataError, "column 'n' holds text ('x'), and an integer ('1') before"),
         ("read_row", UserCodeError, "Did you mean 'read_rows'?"),
     ],

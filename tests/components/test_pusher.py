@@ -18,7 +18,7 @@ from penstock.components.push.push import Source, push
 from penstock.components.push.push_record import read_record
 from penstock.components.push.pusher import Pusher, still_true
 from penstock.data.files import write_manifest
-from penstock.pipeline import PlatformError, Skip, UserCodeError, step
+from penstock.pipeline import ParameterError, PlatformError, Skip, UserCodeError, step
 from tests.components.small_models import save_model
 
 
@@ -282,7 +282,7 @@ def test_a_destination_that_is_a_file_is_named(tmp_path, trained, destination):
     destination.parent.mkdir()
     destination.write_text("")
 
-    with pytest.raises(PlatformError, match=r"penguins must be a folder, and .*penguins is a file"):
+    with pytest.raises(ParameterError, match=r"penguins must be a folder, and .*penguins is a file"):
         run(tmp_path, trained, destination)
 
 

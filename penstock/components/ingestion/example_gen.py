@@ -174,6 +174,7 @@ def ingest(
 
     Raises:
         ParameterError: A parameter names a column that isn't there.
+        UserCodeError: A function yields what is no row.
         DataError: The data is at fault.
     """
     from penstock.components.ingestion import ingestion_ranges
@@ -184,7 +185,8 @@ def ingest(
             beam, source, choice.splits, examples.path, label=component, split_of=split_of
         )
     except DataFormatError as error:
-        raise (ParameterError if error.fault == ParameterError.fault else DataError)(str(error)) from error
+        raised = {each.fault: each for each in (DataError, ParameterError, UserCodeError)}
+        raise raised[error.fault](str(error)) from error
     examples.properties |= {
         "span": span,
         "version": version,

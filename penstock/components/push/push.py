@@ -25,7 +25,7 @@ from penstock.components.push.push_record import (
 )
 from penstock.data.files import MANIFEST, digest_tree, read_manifest
 from penstock.pipeline import step
-from penstock.pipeline.errors import PlatformError, UserCodeError
+from penstock.pipeline.errors import ParameterError, PlatformError, UserCodeError
 
 STAGING_PREFIX = ".penstock-"
 LOCK_FILE = ".penstock.lock"
@@ -71,6 +71,7 @@ def push(source: Source, destination: str) -> Pushed:
 
     Raises:
         UserCodeError: The artifact holds no SavedModel.
+        ParameterError: The destination is a file.
         PlatformError: The destination can't be written, the disk is full, or the artifact's files were changed.
     """
     if not os.path.isfile(os.path.join(source.saved_model, "saved_model.pb")):
@@ -87,6 +88,11 @@ def push(source: Source, destination: str) -> Pushed:
             if latest and holds(latest, key):
                 return Pushed(latest, int(os.path.basename(latest)), key, digest, adopted=True)
             return _push_new(source, destination, digest, key)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ParameterError(
+            f"The push destination {destination} must be a folder, and {error.filename or 'a part of it'} is a file. "
+            f"Name another push_destination, or move the file away."
+        ) from error
     except OSError as error:
         raise PlatformError(_disk_message(error, destination)) from error
 
@@ -210,11 +216,6 @@ def _sync_folder(folder: str) -> None:
 
 
 def _disk_message(error: OSError, destination: str) -> str:
-    if isinstance(error, FileExistsError | NotADirectoryError):
-        return (
-            f"The push destination {destination} must be a folder, and {error.filename or 'a part of it'} is a file. "
-            f"Name another push_destination, or move the file away."
-        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
             f"The push destination {destination} can't be written: {error.strerror}. Nothing was pushed. "
