@@ -53,8 +53,7 @@ class Node:
         if name.startswith("__"):
             raise AttributeError(name)
         raise WiringError(
-            f"{caller()}: {self.component.name} has no output {name!r}.{nearest(name, outputs)} "
-            f"It makes: {listing(outputs)}."
+            f"{self.component.name} has no output {name!r}.{nearest(name, outputs)} It makes: {listing(outputs)}."
         )
 
     def __repr__(self) -> str:

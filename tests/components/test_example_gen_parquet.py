@@ -219,6 +219,13 @@ def test_bad_input_is_an_error_of_the_data(made, tmp_path, table, parameters, me
     assert message in str(caught.value)
 
 
+def test_a_type_of_a_column_that_is_not_there_is_the_authors_error(made, tmp_path):
+    (tmp_path / "t.csv").write_text("fare\n1\n")
+
+    with pytest.raises(ParameterError, match=r"names 'fair', which is no column of .*t\.csv\. Did you mean 'fare'\?"):
+        made(CsvExampleGen, tmp_path / "t.csv", column_types={"fair": "int64"})
+
+
 @pytest.mark.parametrize("component", [ParquetExampleGen, CsvExampleGen])
 @pytest.mark.parametrize(
     ("parameters", "message"),

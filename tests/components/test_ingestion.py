@@ -193,7 +193,6 @@ def test_nothing_but_shards_is_left_behind(ingest):
         ),
         ({"a.csv": "a\n1\n", "b.csv": "b\n1\n"}, {}, "b.csv lacks 'a' and has 'b' besides"),
         ({"a.csv": b"a\ncaf\xe9\n"}, {}, "a.csv is not utf-8 text: byte 0xe9 in line 2, character 4."),
-        ({"a.csv": "fare\n1\n"}, {"column_types": {"fair": "int64"}}, "Did you mean 'fare'?"),
         ({"a.csv": "a\n1\n1\n"}, {}, "is empty: rows fall into splits by their hash, and none of the 2 did"),
     ],
 )

@@ -317,11 +317,8 @@ def test_nodes_of_one_id_are_both_located(folder: Path) -> None:
 
 
 def test_unknown_output_names_the_nearest(folder: Path) -> None:
-    line = unknown_output.__code__.co_firstlineno + 1
-
     assert message_of(unknown_output, folder) == (
-        f"test_wrong_wiring.py:{line}: ExampleGen has no output 'exmaples'. Did you mean 'examples'? It makes: "
-        "examples."
+        "ExampleGen has no output 'exmaples'. Did you mean 'examples'? It makes: examples."
     )
 
 
