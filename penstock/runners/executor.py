@@ -36,7 +36,7 @@ from penstock.pipeline.task import (
     TaskArtifact,
 )
 from penstock.runners import conduct, outputs
-from penstock.runners.secrecy import without_secrets
+from penstock.runners.secrecy import said_without_secrets, without_secrets
 
 LONGEST_MESSAGE, LONGEST_TRACEBACK = 4_000, 100_000
 """Characters of an error that are recorded."""
@@ -55,7 +55,7 @@ def execute(task: Task, report: Report) -> Outcome:
         task.execution,
         task.run,
         task.step,
-        lambda said: report(Progress(execution=task.execution, **parameters.to_json(said))),
+        lambda said: report(Progress(execution=task.execution, **said_without_secrets(parameters.to_json(said), task))),
     )
     step.enter(context)
     made: dict[str, Artifact] = {}

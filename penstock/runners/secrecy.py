@@ -22,6 +22,15 @@ def without_secrets(text: str, task: Task) -> str:
     return text
 
 
+def said_without_secrets(value: Json, task: Task) -> Json:
+    """Return a value that a step reports of itself, the task's secrets masked in its texts."""
+    if isinstance(value, str):
+        return without_secrets(value, task)
+    if isinstance(value, Mapping):
+        return {key: said_without_secrets(item, task) for key, item in value.items()}
+    return [said_without_secrets(item, task) for item in value] if isinstance(value, list) else value
+
+
 def secrets_of(task: Task) -> list[str]:
     """Return the values of the secrets that a task uses and each of their lines, the longest first."""
     values = [os.environ.get(name, "") for name in _names(task.parameters)]

@@ -172,6 +172,11 @@ def returns_a_secret_as_number(*, token: Secret) -> int:
 
 
 @component
+def reports_a_secret(*, token: Secret) -> None:
+    step.progress(1, 2, login=[f"me:{token.value}"], loss=0.5)
+
+
+@component
 def returns_a_length(*, token: Secret) -> str:
     return f"a token of {len(token.value)} characters"
 
@@ -223,6 +228,7 @@ OUTPUTS = {
     "returns_a_secret": ["value"],
     "returns_a_secret_as_number": ["value"],
     "returns_a_length": ["value"],
+    "reports_a_secret": [],
     "tells_odd_text": [],
 }
 
@@ -440,6 +446,15 @@ def test_secret_that_is_handed_on_is_refused(
     assert outcome.failure is not None
     assert (outcome.failure.message, outcome.failure.fault) == (f"{name} {does}, {REFUSED_SECRET}", "user code")
     assert secret.strip().encode() not in encode(outcome)
+
+
+def test_secret_is_masked_in_progress(steps: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "h4nter22")
+    said: list[Progress] = []
+
+    run(task(steps, "reports_a_secret", parameters={"token": {"$secret": "TOKEN"}}), said)
+
+    assert [(each.done, each.metrics) for each in said] == [(1, {"login": ["me:***"], "loss": 0.5})]
 
 
 @pytest.mark.parametrize("secret", ["h4nter22", "to", ""])
