@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from penstock.runners import InProcessRunner
 from tests.house.source_files import CHECKOUT
 
 DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"), *CHECKOUT.glob("examples/**/*.md")])
@@ -83,18 +83,16 @@ def publish(model: Input[Model]) -> str:
 """
 
 
-def test_the_readmes_loop_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sweep = PYTHON.findall(readme())[2]
-    (tmp_path / "sweep.py").write_text(sweep)
+def test_the_readmes_loop_runs(tmp_path: Path) -> None:
+    (tmp_path / "sweep.py").write_text(PYTHON.findall(readme())[2])
     (tmp_path / "steps.py").write_text(STEPS)
-    monkeypatch.syspath_prepend(str(tmp_path))
 
-    from sweep import sweep as pipeline
+    said = subprocess.run(
+        [PENSTOCK, "run", "sweep.py", "--root", "root", "--json"], cwd=tmp_path, capture_output=True, check=True
+    )
 
-    run = pipeline.run(runner=InProcessRunner(), root=str(tmp_path / "root"))
-
-    assert run.state == "COMPLETE"
-    assert run["publish"].values == {"value": "0.1"}
+    published = next(step for step in json.loads(said.stdout)["steps"] if step["id"] == "publish")
+    assert published["values"] == {"value": "0.1"}
 
 
 def test_commands_in_the_readme_exist() -> None:
