@@ -45,12 +45,14 @@ class Capacity:
         return claim.cpus <= self.cpus and claim.memory <= self.memory and claim.gpus <= self.gpus
 
     def __sub__(self, claim: Capacity) -> Capacity:
-        return Capacity(self.cpus - claim.cpus, self.memory - claim.memory, self.gpus - claim.gpus)
+        return Capacity(round(self.cpus - claim.cpus, CPU_DIGITS), self.memory - claim.memory, self.gpus - claim.gpus)
 
     def __add__(self, claim: Capacity) -> Capacity:
-        return Capacity(self.cpus + claim.cpus, self.memory + claim.memory, self.gpus + claim.gpus)
+        return Capacity(round(self.cpus + claim.cpus, CPU_DIGITS), self.memory + claim.memory, self.gpus + claim.gpus)
 
 
+CPU_DIGITS = 6
+"""Tenths of a CPU, taken and given back, would leave a little less than there was, and a step would wait for ever."""
 UNLIMITED = Capacity(float("inf"), 1 << 62, 1 << 30)
 NOTHING = Capacity()
 

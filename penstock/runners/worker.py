@@ -25,6 +25,8 @@ from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any, TextIO
 
+import msgspec
+
 from penstock.data import files
 from penstock.pipeline import step
 from penstock.pipeline.task import COMPLETE, CUT_OFF, Finished, Message, Outcome, Task, encode, task_decoder
@@ -71,7 +73,11 @@ def main() -> None:
     ours = frozenset(threading.enumerate())
     with os.fdopen(inbox, "rb") as tasks:
         for line in tasks:
-            outcome = serve(task_decoder.decode(line), send)
+            try:
+                task = task_decoder.decode(line)
+            except msgspec.DecodeError:  # an earlier step wrote into a descriptor that wasn't its own
+                os._exit(CUT_OFF)
+            outcome = serve(task, send)
             send(Finished(outcome=outcome, spent=bool(_left_threads(ours))))
 
 

@@ -272,7 +272,7 @@ CUT_OFF = (
     "deed",
     [
         "os.closerange(3, 256)",
-        "for number in range(3, 20):\n    try:\n        os.write(number, b'{nonsense}\\n')\n"
+        "for number in range(3, 256):\n    try:\n        os.write(number, b'{nonsense}\\n')\n"
         "    except OSError:\n        pass\ntime.sleep(60)",
     ],
 )

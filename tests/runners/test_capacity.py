@@ -26,6 +26,18 @@ def claims() -> st.SearchStrategy[Resources]:
     )
 
 
+def test_tenths_of_a_cpu_that_are_given_back_are_all_there_again() -> None:
+    total, tenth = Capacity(cpus=4.0), Capacity(cpus=0.1)
+    free = total
+    for _ in range(3):
+        free = free - tenth
+
+    for _ in range(3):
+        free = free + tenth
+
+    assert free.holds(total)
+
+
 @given(st.lists(claims(), min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_what_runs_at_once_never_takes_more_than_there_is_and_all_runs(
     asked: list[Resources], order: random.Random
