@@ -179,10 +179,7 @@ def prepare_file(path: Path, schema_version: int) -> tuple[int, int]:
     _check_access(path)
     with _open_files_lock:
         if not path.exists() or not _open_files[_identity(path)]:
-            try:
-                _inspect(path, schema_version)
-            except (sqlite3.DatabaseError, OSError) as error:
-                raise _explain(path, error) from error
+            _inspect_patiently(path, schema_version)
         identity = _identity(path)
         _open_files[identity] += 1
         return identity
@@ -215,6 +212,18 @@ def _check_access(path: Path) -> None:
             f"The metadata store {path} can't be read and written by this user. "
             f"Ask for the permission, or choose another root."
         )
+
+
+def _inspect_patiently(path: Path, schema_version: int) -> None:
+    """Inspect a file, again while another process is making it a store: SQLite's own patience ends at once there."""
+    waits = _Backoff(_BUSY_SECONDS)
+    while True:
+        try:
+            return _inspect(path, schema_version)
+        except (sqlite3.DatabaseError, OSError) as error:
+            if not _is_busy(str(error)):
+                raise _explain(path, error) from error
+            waits.wait(str(path))
 
 
 def _inspect(path: Path, schema_version: int) -> None:
@@ -257,11 +266,6 @@ def _explain(path: Path, error: Exception) -> StoreError:
         return StoreError(
             f"{path} is not a metadata store: {text} ({size:,} bytes). It was left as it is. "
             f"Move it away or restore a copy, then run again."
-        )
-    if "locked" in text or "busy" in text:
-        return StoreError(
-            f"The metadata store {path} was locked by another process for over {_BUSY_SECONDS:g} s. "
-            f"See who holds it (fuser {path}), and run again."
         )
     return StoreError(f"The metadata store {path} can't be opened: {text}. Check the disk and its permissions.")
 

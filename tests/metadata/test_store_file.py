@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -259,3 +260,26 @@ def test_second_connection_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
         complete(store, a_run(store))
     with MlmdStore.open(file) as again:
         assert len(again.runs()) == 2
+
+
+OPENER = """
+import sys, time
+from penstock.metadata.store import MlmdStore
+
+for number in range(20):
+    while time.time() < float(sys.argv[2]) + number / 20:
+        pass
+    with MlmdStore.open(f"{sys.argv[1]}/{number}.db") as store:
+        store.runs()
+"""
+
+
+def test_processes_that_make_a_store_at_the_same_moment_all_get_it(tmp_path: Path) -> None:
+    start = str(time.time() + 1.5)
+
+    processes = [
+        subprocess.Popen([sys.executable, "-c", OPENER, str(tmp_path), start], stderr=subprocess.PIPE) for _ in range(3)
+    ]
+    said = [process.communicate(timeout=60)[1] for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0, 0], said
