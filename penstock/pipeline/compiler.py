@@ -5,6 +5,7 @@ from __future__ import annotations
 import graphlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
+from typing import TypedDict
 
 import msgspec
 
@@ -179,11 +180,7 @@ def _step(node: Node, gates: tuple[str, ...], code: Fingerprint) -> StepPlan:
     spec, options = node.component, node.options
     special = {*_given(node, "module"), *_given(node, "files")}
     return StepPlan(
-        id=node.id,
-        where=node.where,
-        after=tuple(other.id for other in node.after),
-        gated_by=gates,
-        branch=_branch(node),
+        **_placed(node, gates),
         component=spec.reference,
         name=spec.name,
         inputs={name: _bindings(node, name) for name in spec.inputs if _inputs(node, name)},
@@ -245,16 +242,23 @@ def output_plan(kind: type[Artifact]) -> OutputPlan:
     return OutputPlan(type=kind.TYPE_NAME, digest=kind.DIGEST, properties=properties)
 
 
-def _importer(node: Node, gates: tuple[str, ...]) -> ImporterPlan:
-    return ImporterPlan(
+class _Place(TypedDict):
+    """What the plan of any node says: its name, where it was written, and what it waits for."""
+
+    id: str
+    where: str
+    after: tuple[str, ...]
+    gated_by: tuple[str, ...]
+    branch: Branch | None
+
+
+def _placed(node: Node, gates: tuple[str, ...]) -> _Place:
+    return _Place(
         id=node.id,
         where=node.where,
         after=tuple(other.id for other in node.after),
         gated_by=gates,
         branch=_branch(node),
-        uri=parameters.to_json(node.arguments["source_uri"]),
-        output=output_plan(next(iter(node.component.outputs.values()))),
-        properties=parameters.to_json(node.arguments.get("properties") or {}),
     )
 
 
@@ -262,24 +266,25 @@ def _branch(node: Node) -> Branch | None:
     return Branch(condition=node.branch[0].id, holds=node.branch[1]) if node.branch else None
 
 
+def _importer(node: Node, gates: tuple[str, ...]) -> ImporterPlan:
+    return ImporterPlan(
+        **_placed(node, gates),
+        uri=parameters.to_json(node.arguments["source_uri"]),
+        output=output_plan(next(iter(node.component.outputs.values()))),
+        properties=parameters.to_json(node.arguments.get("properties") or {}),
+    )
+
+
 def _condition(node: Node, gates: tuple[str, ...]) -> ConditionPlan:
     return ConditionPlan(
-        id=node.id,
-        where=node.where,
-        after=tuple(other.id for other in node.after),
-        gated_by=gates,
-        branch=_branch(node),
+        **_placed(node, gates),
         predicate=parameters.to_json(node.arguments["predicate"]),
     )
 
 
 def _join(node: Node, gates: tuple[str, ...]) -> JoinPlan:
     return JoinPlan(
-        id=node.id,
-        where=node.where,
-        after=tuple(other.id for other in node.after),
-        gated_by=gates,
-        branch=_branch(node),
+        **_placed(node, gates),
         choices=_bindings(node, "choices"),
         output=output_plan(next(iter(node.component.outputs.values()))),
     )
@@ -287,11 +292,7 @@ def _join(node: Node, gates: tuple[str, ...]) -> JoinPlan:
 
 def _loop(node: Node, gates: tuple[str, ...]) -> LoopPlan:
     return LoopPlan(
-        id=node.id,
-        where=node.where,
-        after=tuple(other.id for other in node.after),
-        gated_by=gates,
-        branch=_branch(node),
+        **_placed(node, gates),
         items=parameters.to_json(node.arguments.get("items")),
         artifacts=_bindings(node, "artifacts"),
         body=(),
