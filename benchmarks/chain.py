@@ -16,7 +16,7 @@ import tempfile
 import time
 
 STEPS, FEW, REPEATS = 30, 5, 5
-SOURCE = '''
+COMPONENTS = '''
 from penstock.artifacts import Artifact
 from penstock.pipeline import Input, Output, component, pipeline
 
@@ -35,7 +35,10 @@ def first(note: Output[Note], *, text: str) -> None:
 def follow(before: Input[Note], note: Output[Note]) -> None:
     with open(f"{before.path}/note.txt") as file, open(f"{note.path}/note.txt", "w") as copy:
         copy.write(file.read() + ".")
-
+'''
+SOURCE = (
+    COMPONENTS
+    + """
 
 def chain(length, text):
     node = first(text=text)
@@ -51,7 +54,8 @@ def long_chain(text: str = "a"):
 @pipeline
 def short_chain(text: str = "a"):
     chain(5, text)
-'''
+"""
+)
 
 
 def cpu_seconds() -> float:

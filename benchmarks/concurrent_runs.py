@@ -14,27 +14,9 @@ import sys
 import tempfile
 import time
 
+from chain import COMPONENTS
+
 PIPELINES, STEPS = 16, 10
-HEADER = '''
-from penstock.artifacts import Artifact
-from penstock.pipeline import Input, Output, component, pipeline
-
-
-class Note(Artifact):
-    """A line of text."""
-
-
-@component
-def first(note: Output[Note], *, text: str) -> None:
-    with open(f"{note.path}/note.txt", "w") as file:
-        file.write(text)
-
-
-@component
-def follow(before: Input[Note], note: Output[Note]) -> None:
-    with open(f"{before.path}/note.txt") as file, open(f"{note.path}/note.txt", "w") as copy:
-        copy.write(file.read() + ".")
-'''
 CHAIN = """
 
 @pipeline
@@ -72,7 +54,7 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "chains.py"), "w", encoding="utf-8") as file:
-            file.write(HEADER + "".join(CHAIN.format(number=number, steps=STEPS) for number in range(PIPELINES)))
+            file.write(COMPONENTS + "".join(CHAIN.format(number=number, steps=STEPS) for number in range(PIPELINES)))
         root = os.path.join(folder, "root")
         ended(start(folder, root, "warm-up", 0))
         began = time.perf_counter()
